@@ -1,0 +1,10 @@
+//go:build amd64 && !purego
+
+package pass
+
+// available lists the implementations of this machine, best first.
+var available = []path{{"generic", scatterGeneric}}
+
+func copyScatter(dst, in []byte, first, cell int, perm []uint32) bool {
+	return copyScatterGeneric(dst, in, first, cell, perm)
+}
