@@ -102,4 +102,5 @@ type Lane uint8
 const (
 	LaneCompute Lane = iota // set-up cryptography: may use every core
 	LaneDisk                // vault commits: strictly in order
+	LaneMark                // high-water marks: strictly in order, never behind the vault
 )
