@@ -24,8 +24,8 @@ import (
 
 // Sizes in bytes.
 const (
-	KeySize      = 32              // AES-256, one key per circuit and direction
-	PermSize     = 4               // one uint32 per circuit and direction
+	KeySize      = 32                 // AES-256, one key per circuit and direction
+	PermSize     = 4                  // one uint32 per circuit and direction
 	CircuitState = KeySize + PermSize // 36: all that a pass reads beside the cell
 	BlockSize    = 16
 )
