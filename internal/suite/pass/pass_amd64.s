@@ -613,7 +613,6 @@ group:
 	VMOVDQA64 Z25, Z26
 
 slab:
-	PREFETCHT0 4096(DX)
 	VMOVDQU64  (BX), Z18
 	VMOVDQU64  64(BX), Z19
 	VSHUFI64X2 $0x88, Z19, Z18, Z16
@@ -659,6 +658,10 @@ slab:
 	VAESENC         Z17, Z13, Z13
 	VAESENC         Z17, Z14, Z14
 	VAESENC         Z17, Z15, Z15
+	PREFETCHT0      4096(DX)
+	PREFETCHT0      4160(DX)
+	PREFETCHT0      4224(DX)
+	PREFETCHT0      4288(DX)
 
 	// Round 2, and the round key after it.
 	VPSLLDQ     $0x04, Z17, Z18
@@ -731,6 +734,10 @@ slab:
 	VAESENC     Z16, Z13, Z13
 	VAESENC     Z16, Z14, Z14
 	VAESENC     Z16, Z15, Z15
+	PREFETCHT0  4096(DX)(R9*1)
+	PREFETCHT0  4160(DX)(R9*1)
+	PREFETCHT0  4224(DX)(R9*1)
+	PREFETCHT0  4288(DX)(R9*1)
 
 	// Round 5, and the round key after it.
 	VPSLLDQ         $0x04, Z16, Z18
@@ -803,6 +810,10 @@ slab:
 	VAESENC         Z17, Z13, Z13
 	VAESENC         Z17, Z14, Z14
 	VAESENC         Z17, Z15, Z15
+	PREFETCHT0      4096(DX)(R9*2)
+	PREFETCHT0      4160(DX)(R9*2)
+	PREFETCHT0      4224(DX)(R9*2)
+	PREFETCHT0      4288(DX)(R9*2)
 
 	// Round 8, and the round key after it.
 	VPSLLDQ     $0x04, Z17, Z18
@@ -875,6 +886,10 @@ slab:
 	VAESENC     Z16, Z13, Z13
 	VAESENC     Z16, Z14, Z14
 	VAESENC     Z16, Z15, Z15
+	PREFETCHT0  4096(DX)(R10*1)
+	PREFETCHT0  4160(DX)(R10*1)
+	PREFETCHT0  4224(DX)(R10*1)
+	PREFETCHT0  4288(DX)(R10*1)
 
 	// Round 11, and the round key after it.
 	VPSLLDQ         $0x04, Z16, Z18
@@ -1106,7 +1121,6 @@ group:
 	VMOVDQA64 Z25, Z26
 
 slab:
-	PREFETCHT0 4096(DX)
 	VMOVDQU64  (BX), Z18
 	VMOVDQU64  64(BX), Z19
 	VSHUFI64X2 $0x88, Z19, Z18, Z16
@@ -1152,6 +1166,10 @@ slab:
 	VAESENC         Z17, Z13, Z13
 	VAESENC         Z17, Z14, Z14
 	VAESENC         Z17, Z15, Z15
+	PREFETCHT0      4096(DX)
+	PREFETCHT0      4160(DX)
+	PREFETCHT0      4224(DX)
+	PREFETCHT0      4288(DX)
 
 	// Round 2, and the round key after it.
 	VPSLLDQ     $0x04, Z17, Z18
@@ -1224,6 +1242,10 @@ slab:
 	VAESENC     Z16, Z13, Z13
 	VAESENC     Z16, Z14, Z14
 	VAESENC     Z16, Z15, Z15
+	PREFETCHT0  4096(DX)(R9*1)
+	PREFETCHT0  4160(DX)(R9*1)
+	PREFETCHT0  4224(DX)(R9*1)
+	PREFETCHT0  4288(DX)(R9*1)
 
 	// Round 5, and the round key after it.
 	VPSLLDQ         $0x04, Z16, Z18
@@ -1296,6 +1318,10 @@ slab:
 	VAESENC         Z17, Z13, Z13
 	VAESENC         Z17, Z14, Z14
 	VAESENC         Z17, Z15, Z15
+	PREFETCHT0      4096(DX)(R9*2)
+	PREFETCHT0      4160(DX)(R9*2)
+	PREFETCHT0      4224(DX)(R9*2)
+	PREFETCHT0      4288(DX)(R9*2)
 
 	// Round 8, and the round key after it.
 	VPSLLDQ     $0x04, Z17, Z18
@@ -1368,6 +1394,10 @@ slab:
 	VAESENC     Z16, Z13, Z13
 	VAESENC     Z16, Z14, Z14
 	VAESENC     Z16, Z15, Z15
+	PREFETCHT0  4096(DX)(R10*1)
+	PREFETCHT0  4160(DX)(R10*1)
+	PREFETCHT0  4224(DX)(R10*1)
+	PREFETCHT0  4288(DX)(R10*1)
 
 	// Round 11, and the round key after it.
 	VPSLLDQ         $0x04, Z16, Z18
@@ -1551,35 +1581,29 @@ outside:
 	RET
 
 // func scatterNarrowStream(dst *byte, in *byte, keys *byte, perm *uint32, count int, n int, slabs int, round uint64) bool
-// Requires: AES, MMX+, SSE2, SSSE3
-TEXT ·scatterNarrowStream(SB), NOSPLIT, $240-65
-	MOVQ   dst+0(FP), AX
-	MOVQ   in+8(FP), DX
-	MOVQ   keys+16(FP), BX
-	MOVQ   perm+24(FP), SI
-	MOVQ   count+32(FP), DI
-	MOVQ   n+40(FP), R8
-	MOVQ   slabs+48(FP), R9
-	BSFQ   R9, CX
-	ADDQ   $0x08, CX
-	SHLQ   $0x08, R9
-	LEAQ   (R9)(R9*2), R10
-	MOVOU  rotWord<>+0(SB), X12
-	MOVQ   round+56(FP), R10
-	BSWAPQ R10
-	MOVQ   R10, X13
-
-cell:
-	MOVL       (SI), R10
-	CMPQ       R10, R8
-	JAE        outside
-	SHLQ       CL, R10
-	ADDQ       AX, R10
+// Requires: AES, CMOV, MMX+, SSE2, SSSE3
+TEXT ·scatterNarrowStream(SB), NOSPLIT, $480-65
+	MOVQ       dst+0(FP), AX
+	MOVQ       in+8(FP), DX
+	MOVQ       keys+16(FP), BX
+	MOVQ       perm+24(FP), SI
+	MOVQ       count+32(FP), DI
+	MOVQ       n+40(FP), R8
+	MOVQ       slabs+48(FP), R9
+	BSFQ       R9, CX
+	ADDQ       $0x08, CX
+	SHLQ       $0x08, R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (SP), R10
+	LEAQ       240(SP), R11
+	MOVOU      rotWord<>+0(SB), X12
+	MOVQ       round+56(FP), R12
+	BSWAPQ     R12
+	MOVQ       R12, X13
 	MOVOU      (BX), X8
+	MOVOU      X8, (R11)
 	MOVOU      16(BX), X9
-	MOVO       X8, X14
-	PXOR       X13, X14
-	MOVOU      X9, 16(SP)
+	MOVOU      X9, 16(R11)
 	MOVO       X8, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X8
@@ -1592,7 +1616,7 @@ cell:
 	PSHUFB     X12, X10
 	AESENCLAST X8, X10
 	MOVO       X10, X8
-	MOVOU      X8, 32(SP)
+	MOVOU      X8, 32(R11)
 	MOVO       X9, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X9
@@ -1602,7 +1626,7 @@ cell:
 	PSHUFD     $0xff, X8, X10
 	AESENCLAST X9, X10
 	MOVO       X10, X9
-	MOVOU      X9, 48(SP)
+	MOVOU      X9, 48(R11)
 	MOVO       X8, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X8
@@ -1615,7 +1639,7 @@ cell:
 	PSHUFB     X12, X10
 	AESENCLAST X8, X10
 	MOVO       X10, X8
-	MOVOU      X8, 64(SP)
+	MOVOU      X8, 64(R11)
 	MOVO       X9, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X9
@@ -1625,7 +1649,7 @@ cell:
 	PSHUFD     $0xff, X8, X10
 	AESENCLAST X9, X10
 	MOVO       X10, X9
-	MOVOU      X9, 80(SP)
+	MOVOU      X9, 80(R11)
 	MOVO       X8, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X8
@@ -1638,7 +1662,7 @@ cell:
 	PSHUFB     X12, X10
 	AESENCLAST X8, X10
 	MOVO       X10, X8
-	MOVOU      X8, 96(SP)
+	MOVOU      X8, 96(R11)
 	MOVO       X9, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X9
@@ -1648,7 +1672,7 @@ cell:
 	PSHUFD     $0xff, X8, X10
 	AESENCLAST X9, X10
 	MOVO       X10, X9
-	MOVOU      X9, 112(SP)
+	MOVOU      X9, 112(R11)
 	MOVO       X8, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X8
@@ -1661,7 +1685,7 @@ cell:
 	PSHUFB     X12, X10
 	AESENCLAST X8, X10
 	MOVO       X10, X8
-	MOVOU      X8, 128(SP)
+	MOVOU      X8, 128(R11)
 	MOVO       X9, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X9
@@ -1671,7 +1695,7 @@ cell:
 	PSHUFD     $0xff, X8, X10
 	AESENCLAST X9, X10
 	MOVO       X10, X9
-	MOVOU      X9, 144(SP)
+	MOVOU      X9, 144(R11)
 	MOVO       X8, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X8
@@ -1684,7 +1708,7 @@ cell:
 	PSHUFB     X12, X10
 	AESENCLAST X8, X10
 	MOVO       X10, X8
-	MOVOU      X8, 160(SP)
+	MOVOU      X8, 160(R11)
 	MOVO       X9, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X9
@@ -1694,7 +1718,7 @@ cell:
 	PSHUFD     $0xff, X8, X10
 	AESENCLAST X9, X10
 	MOVO       X10, X9
-	MOVOU      X9, 176(SP)
+	MOVOU      X9, 176(R11)
 	MOVO       X8, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X8
@@ -1707,7 +1731,7 @@ cell:
 	PSHUFB     X12, X10
 	AESENCLAST X8, X10
 	MOVO       X10, X8
-	MOVOU      X8, 192(SP)
+	MOVOU      X8, 192(R11)
 	MOVO       X9, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X9
@@ -1717,7 +1741,7 @@ cell:
 	PSHUFD     $0xff, X8, X10
 	AESENCLAST X9, X10
 	MOVO       X10, X9
-	MOVOU      X9, 208(SP)
+	MOVOU      X9, 208(R11)
 	MOVO       X8, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X8
@@ -1730,183 +1754,526 @@ cell:
 	PSHUFB     X12, X10
 	AESENCLAST X8, X10
 	MOVO       X10, X8
-	MOVOU      X8, 224(SP)
-	MOVQ       R9, R11
-	LEAQ       counters<>+0(SB), R12
+	MOVOU      X8, 224(R11)
+
+cell:
+	MOVL  (SI), R13
+	CMPQ  R13, R8
+	JAE   outside
+	SHLQ  CL, R13
+	ADDQ  AX, R13
+	XCHGQ R10, R11
+
+	// The last cell has no next key and expands its own again.
+	LEAQ       32(BX), R12
+	CMPQ       DI, $0x01
+	CMOVQNE    R12, BX
+	MOVQ       R9, R12
+	LEAQ       counters<>+0(SB), R14
+	MOVOU      (R10), X14
+	PXOR       X13, X14
+	MOVOU      (BX), X8
+	MOVOU      X8, (R11)
+	MOVOU      16(BX), X9
+	MOVOU      X9, 16(R11)
+	PREFETCHT0 4096(DX)
+	PREFETCHT0 4160(DX)
+	MOVOU      (R14), X0
+	PXOR       X14, X0
+	MOVOU      64(R14), X1
+	PXOR       X14, X1
+	MOVOU      128(R14), X2
+	PXOR       X14, X2
+	MOVOU      192(R14), X3
+	PXOR       X14, X3
+	MOVOU      256(R14), X4
+	PXOR       X14, X4
+	MOVOU      320(R14), X5
+	PXOR       X14, X5
+	MOVOU      384(R14), X6
+	PXOR       X14, X6
+	MOVOU      448(R14), X7
+	PXOR       X14, X7
+	MOVOU      16(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X8, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X8
+	MOVO       X8, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X8
+	MOVOU      rcon<>+0(SB), X11
+	PXOR       X11, X8
+	MOVO       X9, X10
+	PSHUFB     X12, X10
+	AESENCLAST X8, X10
+	MOVO       X10, X8
+	MOVOU      X8, 32(R11)
+	MOVOU      32(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X9, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X9
+	MOVO       X9, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X9
+	PSHUFD     $0xff, X8, X10
+	AESENCLAST X9, X10
+	MOVO       X10, X9
+	MOVOU      X9, 48(R11)
+	MOVOU      48(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X8, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X8
+	MOVO       X8, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X8
+	MOVOU      rcon<>+16(SB), X11
+	PXOR       X11, X8
+	MOVO       X9, X10
+	PSHUFB     X12, X10
+	AESENCLAST X8, X10
+	MOVO       X10, X8
+	MOVOU      X8, 64(R11)
+	MOVOU      64(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X9, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X9
+	MOVO       X9, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X9
+	PSHUFD     $0xff, X8, X10
+	AESENCLAST X9, X10
+	MOVO       X10, X9
+	MOVOU      X9, 80(R11)
+	MOVOU      80(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X8, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X8
+	MOVO       X8, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X8
+	MOVOU      rcon<>+32(SB), X11
+	PXOR       X11, X8
+	MOVO       X9, X10
+	PSHUFB     X12, X10
+	AESENCLAST X8, X10
+	MOVO       X10, X8
+	MOVOU      X8, 96(R11)
+	MOVOU      96(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X9, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X9
+	MOVO       X9, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X9
+	PSHUFD     $0xff, X8, X10
+	AESENCLAST X9, X10
+	MOVO       X10, X9
+	MOVOU      X9, 112(R11)
+	MOVOU      112(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X8, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X8
+	MOVO       X8, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X8
+	MOVOU      rcon<>+48(SB), X11
+	PXOR       X11, X8
+	MOVO       X9, X10
+	PSHUFB     X12, X10
+	AESENCLAST X8, X10
+	MOVO       X10, X8
+	MOVOU      X8, 128(R11)
+	MOVOU      128(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X9, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X9
+	MOVO       X9, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X9
+	PSHUFD     $0xff, X8, X10
+	AESENCLAST X9, X10
+	MOVO       X10, X9
+	MOVOU      X9, 144(R11)
+	MOVOU      144(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X8, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X8
+	MOVO       X8, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X8
+	MOVOU      rcon<>+64(SB), X11
+	PXOR       X11, X8
+	MOVO       X9, X10
+	PSHUFB     X12, X10
+	AESENCLAST X8, X10
+	MOVO       X10, X8
+	MOVOU      X8, 160(R11)
+	MOVOU      160(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X9, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X9
+	MOVO       X9, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X9
+	PSHUFD     $0xff, X8, X10
+	AESENCLAST X9, X10
+	MOVO       X10, X9
+	MOVOU      X9, 176(R11)
+	MOVOU      176(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X8, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X8
+	MOVO       X8, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X8
+	MOVOU      rcon<>+80(SB), X11
+	PXOR       X11, X8
+	MOVO       X9, X10
+	PSHUFB     X12, X10
+	AESENCLAST X8, X10
+	MOVO       X10, X8
+	MOVOU      X8, 192(R11)
+	MOVOU      192(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X9, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X9
+	MOVO       X9, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X9
+	PSHUFD     $0xff, X8, X10
+	AESENCLAST X9, X10
+	MOVO       X10, X9
+	MOVOU      X9, 208(R11)
+	MOVOU      208(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X8, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X8
+	MOVO       X8, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X8
+	MOVOU      rcon<>+96(SB), X11
+	PXOR       X11, X8
+	MOVO       X9, X10
+	PSHUFB     X12, X10
+	AESENCLAST X8, X10
+	MOVO       X10, X8
+	MOVOU      X8, 224(R11)
+	MOVOU      224(R10), X15
+	AESENCLAST X15, X0
+	AESENCLAST X15, X1
+	AESENCLAST X15, X2
+	AESENCLAST X15, X3
+	AESENCLAST X15, X4
+	AESENCLAST X15, X5
+	AESENCLAST X15, X6
+	AESENCLAST X15, X7
+	MOVOU      (DX), X15
+	PXOR       X15, X0
+	MOVNTO     X0, (R13)
+	MOVOU      16(DX), X15
+	PXOR       X15, X1
+	MOVNTO     X1, 16(R13)
+	MOVOU      32(DX), X15
+	PXOR       X15, X2
+	MOVNTO     X2, 32(R13)
+	MOVOU      48(DX), X15
+	PXOR       X15, X3
+	MOVNTO     X3, 48(R13)
+	MOVOU      64(DX), X15
+	PXOR       X15, X4
+	MOVNTO     X4, 64(R13)
+	MOVOU      80(DX), X15
+	PXOR       X15, X5
+	MOVNTO     X5, 80(R13)
+	MOVOU      96(DX), X15
+	PXOR       X15, X6
+	MOVNTO     X6, 96(R13)
+	MOVOU      112(DX), X15
+	PXOR       X15, X7
+	MOVNTO     X7, 112(R13)
+	ADDQ       $+128, DX
+	ADDQ       $+128, R13
+	ADDQ       $+512, R14
+	SUBQ       $+128, R12
 
 batch:
-	MOVOU      (R12), X0
+	PREFETCHT0 4096(DX)
+	PREFETCHT0 4160(DX)
+	MOVOU      (R14), X0
 	PXOR       X14, X0
-	MOVOU      64(R12), X1
+	MOVOU      64(R14), X1
 	PXOR       X14, X1
-	MOVOU      128(R12), X2
+	MOVOU      128(R14), X2
 	PXOR       X14, X2
-	MOVOU      192(R12), X3
+	MOVOU      192(R14), X3
 	PXOR       X14, X3
-	MOVOU      256(R12), X4
+	MOVOU      256(R14), X4
 	PXOR       X14, X4
-	MOVOU      320(R12), X5
+	MOVOU      320(R14), X5
 	PXOR       X14, X5
-	MOVOU      384(R12), X6
+	MOVOU      384(R14), X6
 	PXOR       X14, X6
-	MOVOU      448(R12), X7
+	MOVOU      448(R14), X7
 	PXOR       X14, X7
-	MOVOU      16(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      32(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      48(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      64(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      80(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      96(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      112(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      128(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      144(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      160(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      176(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      192(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      208(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      224(SP), X10
-	AESENCLAST X10, X0
-	AESENCLAST X10, X1
-	AESENCLAST X10, X2
-	AESENCLAST X10, X3
-	AESENCLAST X10, X4
-	AESENCLAST X10, X5
-	AESENCLAST X10, X6
-	AESENCLAST X10, X7
-	MOVOU      (DX), X10
-	PXOR       X10, X0
-	MOVNTO     X0, (R10)
-	MOVOU      16(DX), X10
-	PXOR       X10, X1
-	MOVNTO     X1, 16(R10)
-	MOVOU      32(DX), X10
-	PXOR       X10, X2
-	MOVNTO     X2, 32(R10)
-	MOVOU      48(DX), X10
-	PXOR       X10, X3
-	MOVNTO     X3, 48(R10)
-	MOVOU      64(DX), X10
-	PXOR       X10, X4
-	MOVNTO     X4, 64(R10)
-	MOVOU      80(DX), X10
-	PXOR       X10, X5
-	MOVNTO     X5, 80(R10)
-	MOVOU      96(DX), X10
-	PXOR       X10, X6
-	MOVNTO     X6, 96(R10)
-	MOVOU      112(DX), X10
-	PXOR       X10, X7
-	MOVNTO     X7, 112(R10)
+	MOVOU      16(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      32(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      48(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      64(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      80(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      96(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      112(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      128(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      144(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      160(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      176(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      192(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      208(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      224(R10), X15
+	AESENCLAST X15, X0
+	AESENCLAST X15, X1
+	AESENCLAST X15, X2
+	AESENCLAST X15, X3
+	AESENCLAST X15, X4
+	AESENCLAST X15, X5
+	AESENCLAST X15, X6
+	AESENCLAST X15, X7
+	MOVOU      (DX), X15
+	PXOR       X15, X0
+	MOVNTO     X0, (R13)
+	MOVOU      16(DX), X15
+	PXOR       X15, X1
+	MOVNTO     X1, 16(R13)
+	MOVOU      32(DX), X15
+	PXOR       X15, X2
+	MOVNTO     X2, 32(R13)
+	MOVOU      48(DX), X15
+	PXOR       X15, X3
+	MOVNTO     X3, 48(R13)
+	MOVOU      64(DX), X15
+	PXOR       X15, X4
+	MOVNTO     X4, 64(R13)
+	MOVOU      80(DX), X15
+	PXOR       X15, X5
+	MOVNTO     X5, 80(R13)
+	MOVOU      96(DX), X15
+	PXOR       X15, X6
+	MOVNTO     X6, 96(R13)
+	MOVOU      112(DX), X15
+	PXOR       X15, X7
+	MOVNTO     X7, 112(R13)
 	ADDQ       $+128, DX
-	ADDQ       $+128, R10
-	ADDQ       $+512, R12
-	SUBQ       $+128, R11
+	ADDQ       $+128, R13
+	ADDQ       $+512, R14
+	SUBQ       $+128, R12
 	JNE        batch
-	ADDQ       $0x20, BX
 	ADDQ       $0x04, SI
 	DECQ       DI
 	JNE        cell
@@ -1922,35 +2289,29 @@ outside:
 	RET
 
 // func scatterNarrowCached(dst *byte, in *byte, keys *byte, perm *uint32, count int, n int, slabs int, round uint64) bool
-// Requires: AES, MMX+, SSE2, SSSE3
-TEXT ·scatterNarrowCached(SB), NOSPLIT, $240-65
-	MOVQ   dst+0(FP), AX
-	MOVQ   in+8(FP), DX
-	MOVQ   keys+16(FP), BX
-	MOVQ   perm+24(FP), SI
-	MOVQ   count+32(FP), DI
-	MOVQ   n+40(FP), R8
-	MOVQ   slabs+48(FP), R9
-	BSFQ   R9, CX
-	ADDQ   $0x08, CX
-	SHLQ   $0x08, R9
-	LEAQ   (R9)(R9*2), R10
-	MOVOU  rotWord<>+0(SB), X12
-	MOVQ   round+56(FP), R10
-	BSWAPQ R10
-	MOVQ   R10, X13
-
-cell:
-	MOVL       (SI), R10
-	CMPQ       R10, R8
-	JAE        outside
-	SHLQ       CL, R10
-	ADDQ       AX, R10
+// Requires: AES, CMOV, MMX+, SSE2, SSSE3
+TEXT ·scatterNarrowCached(SB), NOSPLIT, $480-65
+	MOVQ       dst+0(FP), AX
+	MOVQ       in+8(FP), DX
+	MOVQ       keys+16(FP), BX
+	MOVQ       perm+24(FP), SI
+	MOVQ       count+32(FP), DI
+	MOVQ       n+40(FP), R8
+	MOVQ       slabs+48(FP), R9
+	BSFQ       R9, CX
+	ADDQ       $0x08, CX
+	SHLQ       $0x08, R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (SP), R10
+	LEAQ       240(SP), R11
+	MOVOU      rotWord<>+0(SB), X12
+	MOVQ       round+56(FP), R12
+	BSWAPQ     R12
+	MOVQ       R12, X13
 	MOVOU      (BX), X8
+	MOVOU      X8, (R11)
 	MOVOU      16(BX), X9
-	MOVO       X8, X14
-	PXOR       X13, X14
-	MOVOU      X9, 16(SP)
+	MOVOU      X9, 16(R11)
 	MOVO       X8, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X8
@@ -1963,7 +2324,7 @@ cell:
 	PSHUFB     X12, X10
 	AESENCLAST X8, X10
 	MOVO       X10, X8
-	MOVOU      X8, 32(SP)
+	MOVOU      X8, 32(R11)
 	MOVO       X9, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X9
@@ -1973,7 +2334,7 @@ cell:
 	PSHUFD     $0xff, X8, X10
 	AESENCLAST X9, X10
 	MOVO       X10, X9
-	MOVOU      X9, 48(SP)
+	MOVOU      X9, 48(R11)
 	MOVO       X8, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X8
@@ -1986,7 +2347,7 @@ cell:
 	PSHUFB     X12, X10
 	AESENCLAST X8, X10
 	MOVO       X10, X8
-	MOVOU      X8, 64(SP)
+	MOVOU      X8, 64(R11)
 	MOVO       X9, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X9
@@ -1996,7 +2357,7 @@ cell:
 	PSHUFD     $0xff, X8, X10
 	AESENCLAST X9, X10
 	MOVO       X10, X9
-	MOVOU      X9, 80(SP)
+	MOVOU      X9, 80(R11)
 	MOVO       X8, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X8
@@ -2009,7 +2370,7 @@ cell:
 	PSHUFB     X12, X10
 	AESENCLAST X8, X10
 	MOVO       X10, X8
-	MOVOU      X8, 96(SP)
+	MOVOU      X8, 96(R11)
 	MOVO       X9, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X9
@@ -2019,7 +2380,7 @@ cell:
 	PSHUFD     $0xff, X8, X10
 	AESENCLAST X9, X10
 	MOVO       X10, X9
-	MOVOU      X9, 112(SP)
+	MOVOU      X9, 112(R11)
 	MOVO       X8, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X8
@@ -2032,7 +2393,7 @@ cell:
 	PSHUFB     X12, X10
 	AESENCLAST X8, X10
 	MOVO       X10, X8
-	MOVOU      X8, 128(SP)
+	MOVOU      X8, 128(R11)
 	MOVO       X9, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X9
@@ -2042,7 +2403,7 @@ cell:
 	PSHUFD     $0xff, X8, X10
 	AESENCLAST X9, X10
 	MOVO       X10, X9
-	MOVOU      X9, 144(SP)
+	MOVOU      X9, 144(R11)
 	MOVO       X8, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X8
@@ -2055,7 +2416,7 @@ cell:
 	PSHUFB     X12, X10
 	AESENCLAST X8, X10
 	MOVO       X10, X8
-	MOVOU      X8, 160(SP)
+	MOVOU      X8, 160(R11)
 	MOVO       X9, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X9
@@ -2065,7 +2426,7 @@ cell:
 	PSHUFD     $0xff, X8, X10
 	AESENCLAST X9, X10
 	MOVO       X10, X9
-	MOVOU      X9, 176(SP)
+	MOVOU      X9, 176(R11)
 	MOVO       X8, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X8
@@ -2078,7 +2439,7 @@ cell:
 	PSHUFB     X12, X10
 	AESENCLAST X8, X10
 	MOVO       X10, X8
-	MOVOU      X8, 192(SP)
+	MOVOU      X8, 192(R11)
 	MOVO       X9, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X9
@@ -2088,7 +2449,7 @@ cell:
 	PSHUFD     $0xff, X8, X10
 	AESENCLAST X9, X10
 	MOVO       X10, X9
-	MOVOU      X9, 208(SP)
+	MOVOU      X9, 208(R11)
 	MOVO       X8, X10
 	PSLLO      $0x04, X10
 	PXOR       X10, X8
@@ -2101,183 +2462,526 @@ cell:
 	PSHUFB     X12, X10
 	AESENCLAST X8, X10
 	MOVO       X10, X8
-	MOVOU      X8, 224(SP)
-	MOVQ       R9, R11
-	LEAQ       counters<>+0(SB), R12
+	MOVOU      X8, 224(R11)
+
+cell:
+	MOVL  (SI), R13
+	CMPQ  R13, R8
+	JAE   outside
+	SHLQ  CL, R13
+	ADDQ  AX, R13
+	XCHGQ R10, R11
+
+	// The last cell has no next key and expands its own again.
+	LEAQ       32(BX), R12
+	CMPQ       DI, $0x01
+	CMOVQNE    R12, BX
+	MOVQ       R9, R12
+	LEAQ       counters<>+0(SB), R14
+	MOVOU      (R10), X14
+	PXOR       X13, X14
+	MOVOU      (BX), X8
+	MOVOU      X8, (R11)
+	MOVOU      16(BX), X9
+	MOVOU      X9, 16(R11)
+	PREFETCHT0 4096(DX)
+	PREFETCHT0 4160(DX)
+	MOVOU      (R14), X0
+	PXOR       X14, X0
+	MOVOU      64(R14), X1
+	PXOR       X14, X1
+	MOVOU      128(R14), X2
+	PXOR       X14, X2
+	MOVOU      192(R14), X3
+	PXOR       X14, X3
+	MOVOU      256(R14), X4
+	PXOR       X14, X4
+	MOVOU      320(R14), X5
+	PXOR       X14, X5
+	MOVOU      384(R14), X6
+	PXOR       X14, X6
+	MOVOU      448(R14), X7
+	PXOR       X14, X7
+	MOVOU      16(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X8, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X8
+	MOVO       X8, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X8
+	MOVOU      rcon<>+0(SB), X11
+	PXOR       X11, X8
+	MOVO       X9, X10
+	PSHUFB     X12, X10
+	AESENCLAST X8, X10
+	MOVO       X10, X8
+	MOVOU      X8, 32(R11)
+	MOVOU      32(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X9, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X9
+	MOVO       X9, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X9
+	PSHUFD     $0xff, X8, X10
+	AESENCLAST X9, X10
+	MOVO       X10, X9
+	MOVOU      X9, 48(R11)
+	MOVOU      48(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X8, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X8
+	MOVO       X8, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X8
+	MOVOU      rcon<>+16(SB), X11
+	PXOR       X11, X8
+	MOVO       X9, X10
+	PSHUFB     X12, X10
+	AESENCLAST X8, X10
+	MOVO       X10, X8
+	MOVOU      X8, 64(R11)
+	MOVOU      64(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X9, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X9
+	MOVO       X9, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X9
+	PSHUFD     $0xff, X8, X10
+	AESENCLAST X9, X10
+	MOVO       X10, X9
+	MOVOU      X9, 80(R11)
+	MOVOU      80(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X8, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X8
+	MOVO       X8, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X8
+	MOVOU      rcon<>+32(SB), X11
+	PXOR       X11, X8
+	MOVO       X9, X10
+	PSHUFB     X12, X10
+	AESENCLAST X8, X10
+	MOVO       X10, X8
+	MOVOU      X8, 96(R11)
+	MOVOU      96(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X9, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X9
+	MOVO       X9, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X9
+	PSHUFD     $0xff, X8, X10
+	AESENCLAST X9, X10
+	MOVO       X10, X9
+	MOVOU      X9, 112(R11)
+	MOVOU      112(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X8, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X8
+	MOVO       X8, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X8
+	MOVOU      rcon<>+48(SB), X11
+	PXOR       X11, X8
+	MOVO       X9, X10
+	PSHUFB     X12, X10
+	AESENCLAST X8, X10
+	MOVO       X10, X8
+	MOVOU      X8, 128(R11)
+	MOVOU      128(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X9, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X9
+	MOVO       X9, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X9
+	PSHUFD     $0xff, X8, X10
+	AESENCLAST X9, X10
+	MOVO       X10, X9
+	MOVOU      X9, 144(R11)
+	MOVOU      144(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X8, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X8
+	MOVO       X8, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X8
+	MOVOU      rcon<>+64(SB), X11
+	PXOR       X11, X8
+	MOVO       X9, X10
+	PSHUFB     X12, X10
+	AESENCLAST X8, X10
+	MOVO       X10, X8
+	MOVOU      X8, 160(R11)
+	MOVOU      160(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X9, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X9
+	MOVO       X9, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X9
+	PSHUFD     $0xff, X8, X10
+	AESENCLAST X9, X10
+	MOVO       X10, X9
+	MOVOU      X9, 176(R11)
+	MOVOU      176(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X8, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X8
+	MOVO       X8, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X8
+	MOVOU      rcon<>+80(SB), X11
+	PXOR       X11, X8
+	MOVO       X9, X10
+	PSHUFB     X12, X10
+	AESENCLAST X8, X10
+	MOVO       X10, X8
+	MOVOU      X8, 192(R11)
+	MOVOU      192(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X9, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X9
+	MOVO       X9, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X9
+	PSHUFD     $0xff, X8, X10
+	AESENCLAST X9, X10
+	MOVO       X10, X9
+	MOVOU      X9, 208(R11)
+	MOVOU      208(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVO       X8, X10
+	PSLLO      $0x04, X10
+	PXOR       X10, X8
+	MOVO       X8, X10
+	PSLLO      $0x08, X10
+	PXOR       X10, X8
+	MOVOU      rcon<>+96(SB), X11
+	PXOR       X11, X8
+	MOVO       X9, X10
+	PSHUFB     X12, X10
+	AESENCLAST X8, X10
+	MOVO       X10, X8
+	MOVOU      X8, 224(R11)
+	MOVOU      224(R10), X15
+	AESENCLAST X15, X0
+	AESENCLAST X15, X1
+	AESENCLAST X15, X2
+	AESENCLAST X15, X3
+	AESENCLAST X15, X4
+	AESENCLAST X15, X5
+	AESENCLAST X15, X6
+	AESENCLAST X15, X7
+	MOVOU      (DX), X15
+	PXOR       X15, X0
+	MOVOU      X0, (R13)
+	MOVOU      16(DX), X15
+	PXOR       X15, X1
+	MOVOU      X1, 16(R13)
+	MOVOU      32(DX), X15
+	PXOR       X15, X2
+	MOVOU      X2, 32(R13)
+	MOVOU      48(DX), X15
+	PXOR       X15, X3
+	MOVOU      X3, 48(R13)
+	MOVOU      64(DX), X15
+	PXOR       X15, X4
+	MOVOU      X4, 64(R13)
+	MOVOU      80(DX), X15
+	PXOR       X15, X5
+	MOVOU      X5, 80(R13)
+	MOVOU      96(DX), X15
+	PXOR       X15, X6
+	MOVOU      X6, 96(R13)
+	MOVOU      112(DX), X15
+	PXOR       X15, X7
+	MOVOU      X7, 112(R13)
+	ADDQ       $+128, DX
+	ADDQ       $+128, R13
+	ADDQ       $+512, R14
+	SUBQ       $+128, R12
 
 batch:
-	MOVOU      (R12), X0
+	PREFETCHT0 4096(DX)
+	PREFETCHT0 4160(DX)
+	MOVOU      (R14), X0
 	PXOR       X14, X0
-	MOVOU      64(R12), X1
+	MOVOU      64(R14), X1
 	PXOR       X14, X1
-	MOVOU      128(R12), X2
+	MOVOU      128(R14), X2
 	PXOR       X14, X2
-	MOVOU      192(R12), X3
+	MOVOU      192(R14), X3
 	PXOR       X14, X3
-	MOVOU      256(R12), X4
+	MOVOU      256(R14), X4
 	PXOR       X14, X4
-	MOVOU      320(R12), X5
+	MOVOU      320(R14), X5
 	PXOR       X14, X5
-	MOVOU      384(R12), X6
+	MOVOU      384(R14), X6
 	PXOR       X14, X6
-	MOVOU      448(R12), X7
+	MOVOU      448(R14), X7
 	PXOR       X14, X7
-	MOVOU      16(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      32(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      48(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      64(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      80(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      96(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      112(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      128(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      144(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      160(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      176(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      192(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      208(SP), X10
-	AESENC     X10, X0
-	AESENC     X10, X1
-	AESENC     X10, X2
-	AESENC     X10, X3
-	AESENC     X10, X4
-	AESENC     X10, X5
-	AESENC     X10, X6
-	AESENC     X10, X7
-	MOVOU      224(SP), X10
-	AESENCLAST X10, X0
-	AESENCLAST X10, X1
-	AESENCLAST X10, X2
-	AESENCLAST X10, X3
-	AESENCLAST X10, X4
-	AESENCLAST X10, X5
-	AESENCLAST X10, X6
-	AESENCLAST X10, X7
-	MOVOU      (DX), X10
-	PXOR       X10, X0
-	MOVOU      X0, (R10)
-	MOVOU      16(DX), X10
-	PXOR       X10, X1
-	MOVOU      X1, 16(R10)
-	MOVOU      32(DX), X10
-	PXOR       X10, X2
-	MOVOU      X2, 32(R10)
-	MOVOU      48(DX), X10
-	PXOR       X10, X3
-	MOVOU      X3, 48(R10)
-	MOVOU      64(DX), X10
-	PXOR       X10, X4
-	MOVOU      X4, 64(R10)
-	MOVOU      80(DX), X10
-	PXOR       X10, X5
-	MOVOU      X5, 80(R10)
-	MOVOU      96(DX), X10
-	PXOR       X10, X6
-	MOVOU      X6, 96(R10)
-	MOVOU      112(DX), X10
-	PXOR       X10, X7
-	MOVOU      X7, 112(R10)
+	MOVOU      16(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      32(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      48(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      64(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      80(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      96(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      112(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      128(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      144(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      160(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      176(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      192(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      208(R10), X15
+	AESENC     X15, X0
+	AESENC     X15, X1
+	AESENC     X15, X2
+	AESENC     X15, X3
+	AESENC     X15, X4
+	AESENC     X15, X5
+	AESENC     X15, X6
+	AESENC     X15, X7
+	MOVOU      224(R10), X15
+	AESENCLAST X15, X0
+	AESENCLAST X15, X1
+	AESENCLAST X15, X2
+	AESENCLAST X15, X3
+	AESENCLAST X15, X4
+	AESENCLAST X15, X5
+	AESENCLAST X15, X6
+	AESENCLAST X15, X7
+	MOVOU      (DX), X15
+	PXOR       X15, X0
+	MOVOU      X0, (R13)
+	MOVOU      16(DX), X15
+	PXOR       X15, X1
+	MOVOU      X1, 16(R13)
+	MOVOU      32(DX), X15
+	PXOR       X15, X2
+	MOVOU      X2, 32(R13)
+	MOVOU      48(DX), X15
+	PXOR       X15, X3
+	MOVOU      X3, 48(R13)
+	MOVOU      64(DX), X15
+	PXOR       X15, X4
+	MOVOU      X4, 64(R13)
+	MOVOU      80(DX), X15
+	PXOR       X15, X5
+	MOVOU      X5, 80(R13)
+	MOVOU      96(DX), X15
+	PXOR       X15, X6
+	MOVOU      X6, 96(R13)
+	MOVOU      112(DX), X15
+	PXOR       X15, X7
+	MOVOU      X7, 112(R13)
 	ADDQ       $+128, DX
-	ADDQ       $+128, R10
-	ADDQ       $+512, R12
-	SUBQ       $+128, R11
+	ADDQ       $+128, R13
+	ADDQ       $+512, R14
+	SUBQ       $+128, R12
 	JNE        batch
-	ADDQ       $0x20, BX
 	ADDQ       $0x04, SI
 	DECQ       DI
 	JNE        cell

@@ -56,7 +56,7 @@ func scatterWide(name, doc string, store func(src, dst Op)) {
 	VMOVDQA64(start, base)
 
 	Label("slab")
-	PREFETCHT0(Mem{Base: in, Disp: prefetchAhead})
+	from := [4]Mem{{Base: in}, {Base: in, Index: cell, Scale: 1}, {Base: in, Index: cell, Scale: 2}, {Base: in, Index: cell3, Scale: 1}}
 	VMOVDQU64(Mem{Base: keys}, t[0])
 	VMOVDQU64(Mem{Base: keys, Disp: 64}, t[1])
 	VSHUFI64X2(Imm(0x88), t[1], t[0], key[0])
@@ -82,6 +82,11 @@ func scatterWide(name, doc string, store func(src, dst Op)) {
 			for j := range s {
 				VAESENC(last, s[j], s[j])
 			}
+			if r%3 == 1 && r/3 < 4 {
+				for q := range slabBlocks / 4 {
+					PREFETCHT0(from[r/3].Offset(64*q + prefetchAhead))
+				}
+			}
 		} else {
 			for j := range s {
 				VAESENCLAST(key[r%2], s[j], s[j])
@@ -100,7 +105,6 @@ func scatterWide(name, doc string, store func(src, dst Op)) {
 		VSHUFI64X2(Imm(0x88), t[3], t[2], c)
 		VSHUFI64X2(Imm(0xdd), t[3], t[2], d)
 	}
-	from := [4]Mem{{Base: in}, {Base: in, Index: cell, Scale: 1}, {Base: in, Index: cell, Scale: 2}, {Base: in, Index: cell3, Scale: 1}}
 	for k, o := range out {
 		for q := range slabBlocks / 4 {
 			VPXORQ(from[k].Offset(64*q), s[4*q+k], s[4*q+k])
