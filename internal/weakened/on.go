@@ -23,3 +23,30 @@ var (
 	PartialArrays      bool
 	TalkativeTelemetry bool
 )
+
+var switches = map[string]*bool{
+	"UnboundKeys":        &UnboundKeys,
+	"RepairedReceipts":   &RepairedReceipts,
+	"DanglingVersion":    &DanglingVersion,
+	"SecondRecord":       &SecondRecord,
+	"SharedContact":      &SharedContact,
+	"KeystreamOverlap":   &KeystreamOverlap,
+	"SecondBatch":        &SecondBatch,
+	"Reencryption":       &Reencryption,
+	"ConstantIdle":       &ConstantIdle,
+	"RepeatedTag":        &RepeatedTag,
+	"VisibleFailure":     &VisibleFailure,
+	"RevealWithoutAck":   &RevealWithoutAck,
+	"LooseTags":          &LooseTags,
+	"PartialArrays":      &PartialArrays,
+	"TalkativeTelemetry": &TalkativeTelemetry,
+}
+
+// Set switches one rule off or on again and reports whether it knows the name.
+func Set(name string, broken bool) bool {
+	s, ok := switches[name]
+	if ok {
+		*s = broken
+	}
+	return ok
+}
