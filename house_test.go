@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"backchannel/internal/weakened"
 )
 
 // sleeps lists the test files that may call time.Sleep outside of a synctest
@@ -152,66 +154,94 @@ func checkSleeps(tr tree) (found []string) {
 	return found
 }
 
-// TestSwitches compares the four places that know the rules with a named attack:
-// the switches of internal/weakened in both builds, the code that enforces each
-// rule, and the table of docs/threat-model.md with the test that plays the
-// attack.
+// checkSecond keeps the independent second implementations independent: a file
+// second*_test.go imports nothing of this module and lives outside of the package
+// that it checks.
+func checkSecond(tr tree) (found []string) {
+	for _, s := range tr.sources {
+		if !s.test() || !strings.HasPrefix(path.Base(s.path), "second") {
+			continue
+		}
+		if !s.outside() {
+			found = append(found, fmt.Sprintf("%s: must be of a package _test", s.path))
+		}
+		for _, p := range s.imports() {
+			if ours(p) != "" {
+				found = append(found, fmt.Sprintf("%s: imports %s, which it is to check", s.path, p))
+			}
+		}
+	}
+	return found
+}
+
+// TestSwitches compares the places that know the rules with a named attack: the
+// switches of internal/weakened in both builds and its list of rules, the code
+// that enforces each rule, the attacks of lab, and the table of
+// docs/threat-model.md.
 func TestSwitches(t *testing.T) {
 	tr, err := load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	off, on := declared(t, tr, "internal/weakened/off.go", token.CONST), declared(t, tr, "internal/weakened/on.go", token.VAR)
-	if !slices.Equal(off, on) {
-		t.Errorf("the builds differ: constants %v, variables %v", off, on)
-	}
-
-	enforced, played := map[string]bool{}, map[string]bool{}
-	tests := map[string]bool{}
-	for _, s := range tr.sources {
-		for _, name := range calls(s.file, "weakened") {
-			if s.inProgram() && owner(s.dir()) != "lab" {
-				enforced[name] = true
-			} else {
-				played[name] = true
-			}
-		}
-		for _, d := range s.file.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok && owner(s.dir()) == "lab" {
-				tests[fn.Name.Name] = true
-			}
+	off := declared(t, tr, "internal/weakened/off.go", token.CONST)
+	same := func(where string, names []string) {
+		if !slices.Equal(names, off) {
+			t.Errorf("%s has %v\ninternal/weakened/off.go has %v", where, names, off)
 		}
 	}
+	same("internal/weakened/on.go", declared(t, tr, "internal/weakened/on.go", token.VAR))
+	var names []string
+	for _, r := range weakened.Rules {
+		names = append(names, r.Name)
+	}
+	same("weakened.Rules", names)
 
 	doc, err := os.ReadFile("docs/threat-model.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	row := regexp.MustCompile("(?m)^\\|.*\\| `([A-Z]\\w+)` \\| `(Test\\w+)` \\|$")
-	attack := map[string]string{}
-	for _, m := range row.FindAllStringSubmatch(string(doc), -1) {
-		attack[m[1]] = m[2]
+	names = nil
+	written := map[string]string{} // attack by switch
+	for _, m := range regexp.MustCompile("(?m)^\\|.*\\| `([A-Z]\\w+)` \\| `(\\w+)` \\|$").FindAllStringSubmatch(string(doc), -1) {
+		names, written[m[1]] = append(names, m[1]), m[2]
 	}
-	if rows := slices.Sorted(maps.Keys(attack)); !slices.Equal(rows, slices.Sorted(slices.Values(off))) {
-		t.Errorf("docs/threat-model.md has rows for %v", rows)
+	same("docs/threat-model.md", names)
+
+	enforced, played := map[string]bool{}, map[string]string{}
+	for _, s := range tr.sources {
+		in := owner(s.dir())
+		if s.test() {
+			continue
+		}
+		if in != "lab" {
+			for _, name := range calls(s.file, "weakened") {
+				enforced[name] = true
+			}
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if c, ok := n.(*ast.CompositeLit); ok && len(c.Elts) == 2 {
+				row, isRow := c.Elts[0].(*ast.BasicLit)
+				attack, isAttack := c.Elts[1].(*ast.Ident)
+				if isRow && isAttack {
+					played[strings.Trim(row.Value, `"`)] = attack.Name
+				}
+			}
+			return true
+		})
 	}
 	for _, name := range off {
-		switch {
-		case name == "Enabled":
-		case !enforced[name]:
+		if !enforced[name] {
 			t.Errorf("weakened.%s breaks no rule: nothing asks for it", name)
-		case len(tests) == 0:
-			t.Logf("lab does not exist yet: nothing plays the attack of %s", name)
-		case !tests[attack[name]]:
-			t.Errorf("lab has no %s, the attack of %s", attack[name], name)
-		case !played[name]:
-			t.Errorf("no attack sets weakened.%s", name)
+		}
+		if played[name] != written[name] {
+			t.Errorf("lab plays %q against %s, docs/threat-model.md says %q", played[name], name, written[name])
 		}
 	}
 }
 
-// declared lists the names that a file declares with CONST or VAR, but for
-// Enabled, in order.
+// declared lists the exported names that a file declares with CONST or VAR, but
+// for Enabled, in order.
 func declared(t *testing.T, tr tree, file string, tok token.Token) (names []string) {
 	t.Helper()
 	i := slices.IndexFunc(tr.sources, func(s source) bool { return s.path == file })
@@ -225,7 +255,7 @@ func declared(t *testing.T, tr tree, file string, tok token.Token) (names []stri
 		}
 		for _, spec := range g.Specs {
 			for _, n := range spec.(*ast.ValueSpec).Names {
-				if n.Name != "Enabled" {
+				if n.Name != "Enabled" && n.IsExported() {
 					names = append(names, n.Name)
 				}
 			}
@@ -273,6 +303,9 @@ func TestRulesBite(t *testing.T) {
 		{"seeds", "internal/mix/a_test.go", `package mix; func FuzzA(f *testing.F) { f.Fuzz(g) }`, 1},
 		{"seeds", "internal/mix/a_test.go", `package mix; func FuzzA(f *testing.F) { f.Add(1); f.Fuzz(g) }`, 0},
 		{"seeds", "internal/mix/a_test.go", `package mix; func FuzzA(f *testing.F) { s(f) }; func s(x *testing.F) { x.Add(1) }`, 0},
+		{"second", "internal/mix/second_test.go", `package mix_test; import _ "backchannel/internal/suite"`, 1},
+		{"second", "internal/mix/second_test.go", `package mix`, 1},
+		{"second", "internal/mix/second_test.go", `package mix_test; import _ "crypto/aes"`, 0},
 		{"sleeps", "internal/mix/a_test.go", `package mix; func TestA() { time.Sleep(1) }`, 1},
 		{"sleeps", "internal/mix/a_test.go", `package mix; func TestA() { synctest.Test(t, func() { time.Sleep(1) }) }`, 0},
 	} {

@@ -375,7 +375,7 @@ func checkProgram(tr tree) (found []string) {
 var rules = map[string]func(tree) []string{
 	"arrows": checkArrows, "release": checkRelease, "pure": checkPure, "algorithms": checkAlgorithms,
 	"foreign": checkForeign, "program": checkProgram, "comments": checkComments, "names": checkNames,
-	"seeds": checkSeeds, "sleeps": checkSleeps,
+	"seeds": checkSeeds, "sleeps": checkSleeps, "second": checkSecond,
 }
 
 func TestRules(t *testing.T) {
