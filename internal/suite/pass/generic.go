@@ -193,23 +193,72 @@ func mixColumn(out, in, key *state, c int) {
 	o := (*[4]sliced)(out[4*c:])
 	k := (*[4]sliced)(key[4*c:])
 	// Byte r of the result is 2(a[r] ⊕ a[r+1]) ⊕ the other three than a[r].
-	// p is what doubling carries from the bit below; the reduction by
-	// x⁸+x⁴+x³+x+1 brings the top bit back at 0, 1, 3 and 4.
-	h0, h1 := a0[7]^a1[7], a1[7]^a2[7]
-	h2, h3 := a2[7]^a3[7], a3[7]^a0[7]
-	p0, p1, p2, p3 := h0, h1, h2, h3
-	for bit := range 8 {
-		x0, x1, x2, x3 := a0[bit], a1[bit], a2[bit], a3[bit]
-		d0, d2 := x0^x1, x2^x3
-		o[0][bit] = k[0][bit] ^ x1 ^ d2 ^ p0
-		o[1][bit] = k[1][bit] ^ x0 ^ d2 ^ p1
-		o[2][bit] = k[2][bit] ^ x3 ^ d0 ^ p2
-		o[3][bit] = k[3][bit] ^ x2 ^ d0 ^ p3
-		p0, p1, p2, p3 = d0, x1^x2, d2, x3^x0
-		if bit == 0 || bit == 2 || bit == 3 {
-			p0, p1, p2, p3 = p0^h0, p1^h1, p2^h2, p3^h3
-		}
-	}
+	// The p are what doubling carries from the bit below; the reduction by
+	// x⁸+x⁴+x³+x+1 brings the top bits, the h, back at 0, 1, 3 and 4.
+	h0, h1, h2, h3 := a0[7]^a1[7], a1[7]^a2[7], a2[7]^a3[7], a3[7]^a0[7]
+
+	x0, x1, x2, x3 := a0[0], a1[0], a2[0], a3[0]
+	d0, d2 := x0^x1, x2^x3
+	o[0][0] = k[0][0] ^ x1 ^ d2 ^ h0
+	o[1][0] = k[1][0] ^ x0 ^ d2 ^ h1
+	o[2][0] = k[2][0] ^ x3 ^ d0 ^ h2
+	o[3][0] = k[3][0] ^ x2 ^ d0 ^ h3
+	p0, p1, p2, p3 := d0, x1^x2, d2, x3^x0
+
+	x0, x1, x2, x3 = a0[1], a1[1], a2[1], a3[1]
+	d0, d2 = x0^x1, x2^x3
+	o[0][1] = k[0][1] ^ x1 ^ d2 ^ p0 ^ h0
+	o[1][1] = k[1][1] ^ x0 ^ d2 ^ p1 ^ h1
+	o[2][1] = k[2][1] ^ x3 ^ d0 ^ p2 ^ h2
+	o[3][1] = k[3][1] ^ x2 ^ d0 ^ p3 ^ h3
+	p0, p1, p2, p3 = d0, x1^x2, d2, x3^x0
+
+	x0, x1, x2, x3 = a0[2], a1[2], a2[2], a3[2]
+	d0, d2 = x0^x1, x2^x3
+	o[0][2] = k[0][2] ^ x1 ^ d2 ^ p0
+	o[1][2] = k[1][2] ^ x0 ^ d2 ^ p1
+	o[2][2] = k[2][2] ^ x3 ^ d0 ^ p2
+	o[3][2] = k[3][2] ^ x2 ^ d0 ^ p3
+	p0, p1, p2, p3 = d0, x1^x2, d2, x3^x0
+
+	x0, x1, x2, x3 = a0[3], a1[3], a2[3], a3[3]
+	d0, d2 = x0^x1, x2^x3
+	o[0][3] = k[0][3] ^ x1 ^ d2 ^ p0 ^ h0
+	o[1][3] = k[1][3] ^ x0 ^ d2 ^ p1 ^ h1
+	o[2][3] = k[2][3] ^ x3 ^ d0 ^ p2 ^ h2
+	o[3][3] = k[3][3] ^ x2 ^ d0 ^ p3 ^ h3
+	p0, p1, p2, p3 = d0, x1^x2, d2, x3^x0
+
+	x0, x1, x2, x3 = a0[4], a1[4], a2[4], a3[4]
+	d0, d2 = x0^x1, x2^x3
+	o[0][4] = k[0][4] ^ x1 ^ d2 ^ p0 ^ h0
+	o[1][4] = k[1][4] ^ x0 ^ d2 ^ p1 ^ h1
+	o[2][4] = k[2][4] ^ x3 ^ d0 ^ p2 ^ h2
+	o[3][4] = k[3][4] ^ x2 ^ d0 ^ p3 ^ h3
+	p0, p1, p2, p3 = d0, x1^x2, d2, x3^x0
+
+	x0, x1, x2, x3 = a0[5], a1[5], a2[5], a3[5]
+	d0, d2 = x0^x1, x2^x3
+	o[0][5] = k[0][5] ^ x1 ^ d2 ^ p0
+	o[1][5] = k[1][5] ^ x0 ^ d2 ^ p1
+	o[2][5] = k[2][5] ^ x3 ^ d0 ^ p2
+	o[3][5] = k[3][5] ^ x2 ^ d0 ^ p3
+	p0, p1, p2, p3 = d0, x1^x2, d2, x3^x0
+
+	x0, x1, x2, x3 = a0[6], a1[6], a2[6], a3[6]
+	d0, d2 = x0^x1, x2^x3
+	o[0][6] = k[0][6] ^ x1 ^ d2 ^ p0
+	o[1][6] = k[1][6] ^ x0 ^ d2 ^ p1
+	o[2][6] = k[2][6] ^ x3 ^ d0 ^ p2
+	o[3][6] = k[3][6] ^ x2 ^ d0 ^ p3
+	p0, p1, p2, p3 = d0, x1^x2, d2, x3^x0
+
+	x0, x1, x2, x3 = a0[7], a1[7], a2[7], a3[7]
+	d0, d2 = x0^x1, x2^x3
+	o[0][7] = k[0][7] ^ x1 ^ d2 ^ p0
+	o[1][7] = k[1][7] ^ x0 ^ d2 ^ p1
+	o[2][7] = k[2][7] ^ x3 ^ d0 ^ p2
+	o[3][7] = k[3][7] ^ x2 ^ d0 ^ p3
 }
 
 // flip adds the byte x to a sliced byte in all lanes.
