@@ -1,0 +1,292 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// LoopConfig says what a Loop drives and with what.
+type LoopConfig struct {
+	Node      Node
+	Dial      Dialer     // nil if the node never dials
+	Listeners []Listener // closed by Run
+	Log       *slog.Logger
+
+	Clock      func() time.Time // default time.Now
+	QueueBytes int              // bytes waiting for one peer before it is dropped; default 256 MiB
+	ReadAhead  int              // frames of one peer that wait for the node; default 16
+	Workers    int              // cores for LaneCompute; default all
+	Drain      time.Duration    // how long a stop may take to send what is queued; default 2 s
+}
+
+// Loop drives one Node on real connections and the real clock. One goroutine
+// calls the node; every connection has a goroutine that reads and one that
+// writes, and the writer keeps the times of SendAt whatever the node is doing.
+type Loop struct {
+	cfg   LoopConfig
+	log   *slog.Logger
+	inbox chan func(now time.Time)
+	done  chan struct{} // closed when the node will not be called any more
+	wg    sync.WaitGroup
+
+	// Owned by the node's goroutine.
+	ctx       context.Context
+	conns     map[uint64]*peerConn
+	byAccount map[[32]byte]uint64
+	wakes     wakeHeap
+
+	ids   chan uint64
+	lanes [3]*lane
+}
+
+// NewLoop returns a loop that Run starts.
+func NewLoop(cfg LoopConfig) *Loop {
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.QueueBytes == 0 {
+		cfg.QueueBytes = 256 << 20
+	}
+	if cfg.ReadAhead == 0 {
+		cfg.ReadAhead = 16
+	}
+	if cfg.Workers == 0 {
+		cfg.Workers = runtime.GOMAXPROCS(0)
+	}
+	if cfg.Drain == 0 {
+		cfg.Drain = 2 * time.Second
+	}
+	l := &Loop{
+		cfg: cfg, log: cfg.Log, inbox: make(chan func(time.Time), 256), done: make(chan struct{}),
+		conns: map[uint64]*peerConn{}, byAccount: map[[32]byte]uint64{}, ids: make(chan uint64, 1),
+	}
+	l.ids <- 1
+	l.lanes[LaneCompute], l.lanes[LaneDisk], l.lanes[LaneMark] = newLane(), newLane(), newLane()
+	return l
+}
+
+// ErrStopped is returned by Do when the loop has ended.
+var ErrStopped = errors.New("the node has stopped")
+
+// Do runs f in the node's goroutine and waits for it.
+func (l *Loop) Do(ctx context.Context, f func(now time.Time)) error {
+	ran := make(chan struct{})
+	select {
+	case l.inbox <- func(now time.Time) { f(now); close(ran) }:
+	case <-l.done:
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-ran:
+		return nil
+	case <-l.done:
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// post hands f to the node's goroutine; false when the loop has ended.
+func (l *Loop) post(f func(now time.Time)) bool {
+	select {
+	case l.inbox <- f:
+		return true
+	case <-l.done:
+		return false
+	}
+}
+
+// Run drives the node until ctx ends, then sends what is queued, closes every
+// connection and returns nil once no goroutine of it is left.
+func (l *Loop) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.ctx = ctx
+	for _, ln := range l.cfg.Listeners {
+		l.wg.Go(func() { l.accept(ln) })
+	}
+	for range l.cfg.Workers {
+		l.wg.Go(l.lanes[LaneCompute].work)
+	}
+	l.wg.Go(l.lanes[LaneDisk].work)
+	l.wg.Go(l.lanes[LaneMark].work)
+
+	l.cfg.Node.Start(l.cfg.Clock(), loopEnv{l})
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		timer.Reset(l.untilWake())
+		select {
+		case <-ctx.Done():
+		case f := <-l.inbox:
+			f(l.cfg.Clock())
+		case <-timer.C:
+			if now := l.cfg.Clock(); l.wakes.due(now) {
+				l.cfg.Node.Woken(now)
+			}
+		}
+	}
+	close(l.done)
+	for _, ln := range l.cfg.Listeners {
+		if err := ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			l.log.Warn("link: closing a listener", "err", err)
+		}
+	}
+	for _, la := range l.lanes {
+		la.stop()
+	}
+	deadline := time.Now().Add(l.cfg.Drain)
+	for _, c := range l.conns {
+		c.drain(deadline)
+	}
+	l.wg.Wait()
+	return nil
+}
+
+// maxWait bounds every wait on the clock, so that one that is set forward or
+// back is noticed.
+const maxWait = time.Second
+
+func (l *Loop) untilWake() time.Duration {
+	if len(l.wakes) == 0 {
+		return maxWait
+	}
+	return min(max(0, l.wakes[0].Sub(l.cfg.Clock())), maxWait)
+}
+
+func (l *Loop) accept(ln Listener) {
+	for {
+		c, err := ln.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			l.log.Warn("link: accepting a connection", "err", err)
+			select { // out of file descriptors, perhaps: do not spin
+			case <-time.After(100 * time.Millisecond):
+			case <-l.done:
+				return
+			}
+			continue
+		}
+		l.wg.Go(func() { l.serve(c, c.Peer()) })
+	}
+}
+
+// serve carries one connection from its first frame to its end.
+func (l *Loop) serve(conn Conn, p Peer) {
+	id := <-l.ids
+	l.ids <- id + 1
+	p.Conn = id
+	pc := newPeerConn(conn, p, l.cfg.Clock, l.cfg.QueueBytes)
+	ok := l.post(func(now time.Time) {
+		if p.Role == RoleStation {
+			if old, dup := l.byAccount[p.Account]; dup {
+				l.gone(now, l.conns[old])
+			}
+			l.byAccount[p.Account] = id
+		}
+		l.conns[id] = pc
+		l.wg.Go(pc.write)
+		l.cfg.Node.Connected(now, p)
+	})
+	if !ok {
+		conn.Close()
+		return
+	}
+	slots := make(chan struct{}, l.cfg.ReadAhead)
+	for {
+		frame, err := conn.ReadFrame()
+		if err != nil {
+			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+				l.log.Debug("link: connection ended", "peer", p.String(), "err", err)
+			}
+			break
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-l.done:
+		}
+		if !l.post(func(now time.Time) {
+			<-slots
+			if l.conns[id] == pc {
+				l.cfg.Node.Received(now, p, frame)
+			}
+		}) {
+			break
+		}
+	}
+	conn.Close()
+	l.post(func(now time.Time) { l.gone(now, pc) })
+}
+
+// gone removes a connection and tells the node, once.
+func (l *Loop) gone(now time.Time, pc *peerConn) {
+	id := pc.peer.Conn
+	if l.conns[id] != pc {
+		return
+	}
+	delete(l.conns, id)
+	if l.byAccount[pc.peer.Account] == id {
+		delete(l.byAccount, pc.peer.Account)
+	}
+	pc.abort()
+	l.cfg.Node.Disconnected(now, pc.peer)
+}
+
+// loopEnv is what the node sees of the loop.
+type loopEnv struct{ l *Loop }
+
+func (e loopEnv) Send(p Peer, frame []byte) { e.SendAt(time.Time{}, p, frame) }
+
+func (e loopEnv) SendAt(t time.Time, p Peer, frame []byte) {
+	if len(frame) == 0 || len(frame) > MaxFrame {
+		panic("link: a node sends a frame of a size that is not allowed")
+	}
+	if c := e.l.conns[p.Conn]; c != nil && !c.queue(t, frame) {
+		e.l.log.Warn("link: a peer does not keep up and is dropped", "peer", p.String())
+		e.Drop(p)
+	}
+}
+
+func (e loopEnv) WakeAt(t time.Time) { e.l.wakes.push(t) }
+
+func (e loopEnv) Go(lane Lane, work func(), done func(now time.Time)) {
+	e.l.lanes[lane].add(func() {
+		work()
+		e.l.post(done)
+	})
+}
+
+func (e loopEnv) Dial(t Target) {
+	l := e.l
+	l.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(l.ctx, handshakeTime)
+		conn, err := l.cfg.Dial(ctx, t)
+		cancel()
+		if err != nil {
+			l.log.Debug("link: dialling failed", "role", t.Role, "err", err)
+			l.post(func(now time.Time) { l.cfg.Node.Disconnected(now, Peer{Role: t.Role, Index: t.Index}) })
+			return
+		}
+		l.serve(conn, conn.Peer())
+	})
+}
+
+// Drop closes a connection. The node is told afterwards, never within its call.
+func (e loopEnv) Drop(p Peer) {
+	if c := e.l.conns[p.Conn]; c != nil {
+		c.conn.Close() // its reader ends and reports
+	}
+}
