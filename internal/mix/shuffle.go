@@ -9,16 +9,21 @@ import (
 // permutation draws one of the n! permutations of 0 … n-1, each with the same
 // probability: Fisher–Yates on system randomness.
 func permutation(n int) []uint32 {
+	src := wordSource{used: wordBuffer}
+	p := shuffled(n, &src)
+	clear(src.buf[:])
+	return p
+}
+
+func shuffled(n int, src *wordSource) []uint32 {
 	p := make([]uint32, n)
 	for i := range p {
 		p[i] = uint32(i)
 	}
-	src := wordSource{used: wordBuffer}
 	for i := n - 1; i > 0; i-- {
 		j := src.below(uint32(i + 1))
 		p[i], p[j] = p[j], p[i]
 	}
-	clear(src.buf[:])
 	return p
 }
 
