@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 )
 
@@ -266,6 +267,54 @@ func TestArena(t *testing.T) {
 }
 
 const hugePageTest = 2 << 20
+
+// TestNoAllocations holds for every path but the one on the standard library,
+// which says so.
+func TestNoAllocations(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		if current.Load().name == "std" {
+			t.Skip("crypto/aes takes a key only as a new object")
+		}
+		for _, cell := range sizes {
+			const n = 1500
+			s := newSample(15, n, cell)
+			out := Arena(n * cell)
+			defer Free(out)
+			for _, perm := range [][]uint32{s.perm, nil} {
+				if a := testing.AllocsPerRun(3, func() { Scatter(out, s.in, 0, cell, s.keys, perm, 1) }); a != 0 {
+					t.Fatalf("cell %d: %v allocations in a pass", cell, a)
+				}
+			}
+			if a := testing.AllocsPerRun(3, func() { CopyScatter(out, s.in, 0, cell, s.perm) }); a != 0 {
+				t.Fatalf("cell %d: %v allocations in a copy", cell, a)
+			}
+		}
+	})
+}
+
+// TestLargeArray is over the size from which stores bypass the caches, in an
+// arena, with a remainder, and in parts that run side by side.
+func TestLargeArray(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		for _, cell := range sizes {
+			const n = 5003
+			s := newSample(16, n, cell)
+			want, got := make([]byte, n*cell), Arena(n*cell)
+			defer Free(got)
+			reference(want, s.in, 0, cell, s.keys, s.perm, 1<<40)
+			var wg sync.WaitGroup
+			for _, part := range [][2]int{{0, 1999}, {1999, 3003}, {3003, n}} {
+				wg.Go(func() {
+					Scatter(got, s.in[part[0]*cell:part[1]*cell], part[0], cell, s.keys, s.perm, 1<<40)
+				})
+			}
+			wg.Wait()
+			if !bytes.Equal(got, want) {
+				t.Fatalf("cell %d: differs from the standard library", cell)
+			}
+		}
+	})
+}
 
 func FuzzScatter(f *testing.F) {
 	f.Add(uint64(1), uint64(0), uint16(64), uint16(0), uint8(0), true)

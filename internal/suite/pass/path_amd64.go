@@ -25,7 +25,7 @@ var available = func() (p []path) {
 	if hasAESNI {
 		p = append(p, path{"aesni", scatterAESNI})
 	}
-	return append(p, path{"generic", scatterGeneric})
+	return append(p, portable...)
 }()
 
 // cacheLine is the alignment that stores past the caches need, and the reason

@@ -3,7 +3,7 @@
 package pass
 
 // available lists the implementations of this machine, best first.
-var available = []path{{"generic", scatterGeneric}}
+var available = portable
 
 func copyScatter(dst, in []byte, first, cell int, perm []uint32) bool {
 	return copyScatterGeneric(dst, in, first, cell, perm)

@@ -49,6 +49,11 @@ func scatterWide(name, doc string, store func(src, dst Op)) {
 	VMOVQ(iv, start.AsX())
 	VSHUFI64X2(Imm(0), start, start, start)
 
+	upper := K1
+	mask := GP32()
+	MOVL(U32(0xcccc), mask)
+	KMOVW(mask, upper)
+
 	Label("group")
 	out := destinations(4, dst, perm, n)
 	left := GP64()
@@ -69,9 +74,9 @@ func scatterWide(name, doc string, store func(src, dst Op)) {
 		Commentf("Round %d, and the round key after it.", r)
 		if r < rounds {
 			old, last := key[(r+1)%2], key[r%2]
-			VPSLLDQ(Imm(4), old, t[0])
+			VPSLLQ(Imm(32), old, t[0])
 			VPXORQ(old, t[0], t[0])
-			VPSLLDQ(Imm(8), t[0], t[1])
+			VPUNPCKLDQ_Z(t[0], t[0], upper, t[1])
 			if r%2 == 1 {
 				VPTERNLOGD_BCST(Imm(xor3), rcon.Offset(16*(r/2)), t[1], t[0])
 			} else {
