@@ -1,0 +1,31 @@
+//go:build weakened
+
+package mix_test
+
+import (
+	"testing"
+
+	"backchannel/internal/weakened"
+)
+
+// Every attack succeeds once its rule is broken, so TestRules does test the rule.
+func TestBrokenRules(t *testing.T) {
+	switches := map[string]*bool{
+		"RepairedReceipts": &weakened.RepairedReceipts,
+		"KeystreamOverlap": &weakened.KeystreamOverlap,
+		"SecondBatch":      &weakened.SecondBatch,
+		"LooseTags":        &weakened.LooseTags,
+		"PartialArrays":    &weakened.PartialArrays,
+	}
+	for _, a := range attacks {
+		s, ok := switches[a.rule]
+		if !ok {
+			t.Fatalf("no switch for rule %s", a.rule)
+		}
+		*s = true
+		if !a.try(t) {
+			t.Errorf("the attack on rule %s fails though the rule is broken", a.rule)
+		}
+		*s = false
+	}
+}
