@@ -56,7 +56,7 @@ func (s *Session) onHealEnc(m message) bool {
 	}
 	sk := privateKey(s.healing.seed)
 	pk := sk.Public().Bytes()
-	ss, err := sk.Decapsulate(suite.LabelHealKEM, m.enc, healContext(m.version, m.epoch, pk)...)
+	ss, err := HealSecret(sk, m.version, m.epoch, m.enc)
 	if err != nil {
 		return false
 	}

@@ -107,7 +107,7 @@ func (s *Session) onOpen(m message) bool {
 	}
 	sk := privateKey(in.seed)
 	t := Transcript{Commitment: in.commitment, PKR: sk.Public().Bytes(), PKI: m.pk, R: m.hash, EncR: m.enc, Activation: s.epoch + ActivationDelay}
-	ssR, err := sk.Decapsulate(suite.LabelIntroKEM, t.EncR, t.forR()...)
+	ssR, err := t.SecretR(sk)
 	if err != nil {
 		s.refuse()
 		return true
@@ -136,7 +136,7 @@ func (s *Session) onAccept(m message) bool {
 	sk := privateKey(in.seed)
 	t := Transcript{PKR: in.pkR, PKI: sk.Public().Bytes(), R: in.nonce, EncR: in.encR, EncI: m.enc, Activation: m.epoch}
 	t.Commitment = Commit(t.PKI, &t.R)
-	ssI, err := sk.Decapsulate(suite.LabelIntroKEM, t.EncI, t.forI()...)
+	ssI, err := t.SecretI(sk)
 	if err != nil {
 		s.refuse()
 		return true

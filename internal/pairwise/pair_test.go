@@ -80,7 +80,7 @@ type pair struct {
 	per   uint64 // rounds per epoch
 	keys  map[Key]bool
 	aids  uint64
-	log   []string
+	aid   wire.Hash // of the last attempt
 }
 
 func newPair(t failer, seed uint64) *pair {
@@ -209,13 +209,13 @@ func (p *pair) reload(d *side) {
 // attempt sets circuits up for the epoch after the running one.
 func (p *pair) attempt(f faults) {
 	p.aids++
-	aid := suite.Digest(fmt.Appendf(nil, "aid %d", p.aids))
+	p.aid = suite.Digest(fmt.Appendf(nil, "aid %d", p.aids))
 	for _, d := range p.sides() {
 		d.meeting, d.listed = nil, nil
 		if p.chance(f.absent) {
 			continue
 		}
-		m, err := d.s.Join(p.epoch+1, aid)
+		m, err := d.s.Join(p.epoch+1, p.aid)
 		if err == nil {
 			d.meeting, d.listed = m, []wire.Tag{m.Tag}
 		}

@@ -93,6 +93,16 @@ func (t *Transcript) forI() [][]byte {
 	return [][]byte{{byte(Inviter)}, t.Commitment[:], t.PKR, t.PKI, t.R[:], t.EncR, binary.BigEndian.AppendUint64(nil, t.Activation)}
 }
 
+// SecretR is ss_R, from EncR and the invitee's private key.
+func (t *Transcript) SecretR(skR suite.PrivateKey) (Key, error) {
+	return skR.Decapsulate(suite.LabelIntroKEM, t.EncR, t.forR()...)
+}
+
+// SecretI is ss_I, from EncI and the inviter's private key.
+func (t *Transcript) SecretI(skI suite.PrivateKey) (Key, error) {
+	return skI.Decapsulate(suite.LabelIntroKEM, t.EncI, t.forI()...)
+}
+
 // Words are the four 11-bit numbers of H(pk_I ‖ r ‖ pk_R) that people compare,
 // first bits first.
 func (t *Transcript) Words() (w [4]uint16) {
@@ -135,6 +145,12 @@ func Heal(heal, ss *Key, v uint32, activation uint64, pk, enc []byte) (s Secrets
 	s.RV = suite.KDF(suite.LabelHealRV, secrets, at, pk, enc)
 	s.Heal = suite.KDF(suite.LabelHealHeal, secrets, at, pk, enc)
 	return s
+}
+
+// HealSecret is ss of a healing exchange that makes version v, from enc and the
+// private key of whoever sent the public one.
+func HealSecret(sk suite.PrivateKey, v uint32, activation uint64, enc []byte) (Key, error) {
+	return sk.Decapsulate(suite.LabelHealKEM, enc, healContext(v, activation, sk.Public().Bytes())...)
 }
 
 // healContext is the context of an encapsulation that makes version v.
