@@ -214,8 +214,8 @@ func (l *StationListener) upgrade(w http.ResponseWriter, r *http.Request) {
 		c.leave()
 		_ = c.SetDeadline(time.Time{}) // the server's time limits were for the handshake
 	}
-	ws.SetReadLimit(l.max)
 	c := newWSConn(ws, Peer{Role: RoleStation, Account: account})
+	ws.SetReadLimit(l.max)
 	select {
 	case l.ready <- c:
 	case <-l.done:
