@@ -115,9 +115,27 @@ func KDF(label Label, secrets [][]byte, context ...[]byte) (out [KeySize]byte) {
 // Equal compares in constant time.
 func Equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
 
+// Watch, if set, is told of every key that encrypts: before a SealOnce, and with
+// each XORLayer, which cannot know whether it adds or strips. It is for the
+// simulation, which checks that no key meets an IV twice; nothing else sets it,
+// and only while nothing runs.
+var Watch func(use Use, key *[KeySize]byte, iv *[BlockSize]byte)
+
+// Use tells Watch what a key is used for.
+type Use byte
+
+// The uses.
+const (
+	UseSeal  Use = iota // SealOnce; iv is nil
+	UseLayer            // XORLayer
+)
+
 // SealOnce encrypts with AES-256-GCM, twelve zero bytes of nonce and no
 // associated data. The key must never be used for a second plaintext.
 func SealOnce(key *[KeySize]byte, dst, plaintext []byte) []byte {
+	if Watch != nil {
+		Watch(UseSeal, key, nil)
+	}
 	var nonce [12]byte
 	return gcm(key).Seal(dst, nonce[:], plaintext, nil)
 }
@@ -147,6 +165,9 @@ func gcm(key *[KeySize]byte) cipher.AEAD {
 // XORLayer adds or strips one AES-256-CTR layer: dst = src ⊕ keystream(key, iv).
 // dst and src may be the same slice. One (key, iv) must serve one plaintext.
 func XORLayer(key *[KeySize]byte, iv *[BlockSize]byte, dst, src []byte) {
+	if Watch != nil {
+		Watch(UseLayer, key, iv)
+	}
 	b, err := aes.NewCipher(key[:])
 	if err != nil {
 		panic("suite: AES-256 refuses a 32-byte key: " + err.Error())
