@@ -255,20 +255,26 @@ func (p *pair) attempt(f faults) {
 
 // epochOf runs one epoch: its rounds, and early in it the attempt for the next.
 func (p *pair) epochOf(f faults) {
-	for _, d := range p.sides() {
-		d.opened = 0
-		// Without a new set the old one runs on; without the peer's it carries noise.
-		if d.next != nil {
-			d.talk, d.next = d.next, nil
-		}
+	for range p.per {
+		p.step(f)
 	}
-	for i := range p.per {
-		if i == 2 {
-			p.attempt(f)
+}
+
+// step runs one round and what else is due at its time.
+func (p *pair) step(f faults) {
+	switch p.round % p.per {
+	case 0:
+		for _, d := range p.sides() {
+			d.opened = 0
+			if d.next != nil { // without a new set the old one runs on
+				d.talk, d.next = d.next, nil
+			}
 		}
-		p.oneRound(f)
+	case 2:
+		p.attempt(f)
 	}
-	p.epoch++
+	p.oneRound(f)
+	p.epoch = p.round / p.per
 }
 
 func (p *pair) oneRound(f faults) {

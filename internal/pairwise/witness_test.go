@@ -41,53 +41,41 @@ func Watch(t failer, last uint32) (w Witness) {
 		}
 	}
 	seeds := map[uint32][]byte{}
-	for range 100 {
+	for range 100 * p.per {
+		if p.round%p.per == 0 && p.a.next != nil {
+			w.Meetings = append(w.Meetings, WitnessMeeting{Epoch: p.epoch, First: p.round, AID: p.aid, Meeting: *p.a.meeting})
+		}
+		if p.round%p.per == 3 && p.a.talk != nil && p.b.talk != nil {
+			if m := &w.Meetings[len(w.Meetings)-1]; m.Epoch == p.epoch {
+				a, b := *p.a.talk, *p.b.talk // copies: the keys are used again, on purpose
+				for twin := range twins {
+					m.Cells[twin], m.Replies[twin] = make([]byte, testCell), make([]byte, testCell)
+					a.Cell(p.round, twin, m.Cells[twin])
+					b.Cell(p.round, twin, m.Replies[twin])
+				}
+				m.Round = p.round
+				if m.Meeting.Version >= last {
+					break
+				}
+			}
+		}
+		p.step(faults{})
+		if in := &p.b.s.intro; in.stage == stageKeyed {
+			keep(&w.SeedR, in.seed[:])
+		}
+		keep(&w.EncR, p.a.s.intro.encR)
 		for _, d := range p.sides() {
-			if d.next != nil {
-				d.talk, d.next = d.next, nil
-				if d == p.a {
-					w.Meetings = append(w.Meetings, WitnessMeeting{Epoch: p.epoch, First: p.round, AID: p.aid, Meeting: *d.meeting})
+			if v := d.s.newest().number + 1; d.s.healing.active && seeds[v] == nil {
+				seeds[v] = append([]byte(nil), d.s.healing.seed[:]...)
+			}
+			for _, c := range d.s.sending.control {
+				switch m, _ := parseMessage(c); m.kind {
+				case kindAccept:
+					w.EncI, w.Activation = append([]byte(nil), m.enc...), m.epoch
+				case kindHealEnc:
+					w.Healings = append(w.Healings, WitnessHealing{m.version, seeds[m.version], append([]byte(nil), m.enc...), m.epoch})
 				}
 			}
-		}
-		for i := range p.per {
-			if i == 2 {
-				p.attempt(faults{})
-			}
-			if i == 3 && p.a.talk != nil && p.b.talk != nil {
-				m := &w.Meetings[len(w.Meetings)-1]
-				if m.Cells[0] == nil {
-					a, b := *p.a.talk, *p.b.talk // copies: the keys are used again, on purpose
-					for twin := range twins {
-						m.Cells[twin], m.Replies[twin] = make([]byte, testCell), make([]byte, testCell)
-						a.Cell(p.round, twin, m.Cells[twin])
-						b.Cell(p.round, twin, m.Replies[twin])
-					}
-					m.Round = p.round
-				}
-			}
-			p.oneRound(faults{})
-			if in := &p.b.s.intro; in.stage == stageKeyed {
-				keep(&w.SeedR, in.seed[:])
-			}
-			keep(&w.EncR, p.a.s.intro.encR)
-			for _, d := range p.sides() {
-				if v := d.s.newest().number + 1; d.s.healing.active && seeds[v] == nil {
-					seeds[v] = append([]byte(nil), d.s.healing.seed[:]...)
-				}
-				for _, c := range d.s.sending.control {
-					switch m, _ := parseMessage(c); m.kind {
-					case kindAccept:
-						w.EncI, w.Activation = append([]byte(nil), m.enc...), m.epoch
-					case kindHealEnc:
-						w.Healings = append(w.Healings, WitnessHealing{m.version, seeds[m.version], append([]byte(nil), m.enc...), m.epoch})
-					}
-				}
-			}
-		}
-		p.epoch++
-		if p.a.s.Version() >= last && p.b.s.Version() >= last && len(w.Meetings) > 0 && w.Meetings[len(w.Meetings)-1].Cells[0] != nil {
-			break
 		}
 	}
 	w.Words, _ = p.a.s.Words()
