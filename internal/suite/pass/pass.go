@@ -6,8 +6,16 @@
 // It is the one operation whose cost grows with circuits times rounds, so it
 // is built for the limit of the machine, which is memory bandwidth: cells are
 // read in order and scattered with stores that bypass the caches, round keys
-// are expanded in registers and never stored, and a circuit costs 36 bytes of
-// state (32 of key, 4 of permutation) per direction.
+// are expanded anew for every cell, and a circuit costs 36 bytes of state (32
+// of key, 4 of permutation) per direction.
+//
+// The implementations, of which a machine uses the first that it can run:
+//
+//	vaes     amd64 with VAES and AVX-512: four cells at a time, in registers
+//	aesni    amd64 with AES-NI
+//	neon     arm64 with the AES instructions
+//	std      crypto/aes where that uses AES instructions; it alone allocates
+//	generic  everywhere: bitsliced Go, 64 cells at a time
 //
 // The package trusts its caller for one rule that it cannot check: one
 // (key, round) serves one array in one direction, ever. It never branches on,
@@ -29,6 +37,8 @@ const (
 	CircuitState = KeySize + PermSize // 36: all that a pass reads beside the cell
 	BlockSize    = 16
 )
+
+const minCell = 256
 
 // chunkBytes bounds the input of one call of an implementation. Assembly
 // cannot be preempted, so a call must stay in the tens of microseconds; and a
@@ -55,7 +65,7 @@ const chunkBytes = 256 << 10
 // dst and in must not overlap, with one exception: with a nil perm in may be
 // exactly its own place in dst. Scatter panics if lengths disagree or an entry
 // of perm is not below n (cells before it may have been written), and
-// allocates nothing. perm is not checked to be a permutation: a cell that no
+// allocates nothing (but see the path "std"). perm is not checked to be a permutation: a cell that no
 // entry names keeps its bytes. Calls on distinct cells may run in parallel.
 func Scatter(dst, in []byte, first, cell int, keys []byte, perm []uint32, round uint64) {
 	n := len(keys) / KeySize
