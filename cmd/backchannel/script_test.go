@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -14,20 +14,26 @@ import (
 // in a process of its own.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"backchannel": func() {
-			os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-		},
+		"backchannel": main,
 	})
 }
 
-// TestScripts runs testdata/*.txtar. Beside testscript's own commands they may use
+// TestScripts runs testdata/*.txtar. $PORT1 to $PORT4 are loopback ports that were
+// free a moment ago. Beside testscript's own commands they may use
 //
 //	edit FILE REGEXP TEXT   replace the first match, which must exist
 //	oneline FILE            FILE is one line that begins with "backchannel: "
 //	usage FILE              the same, and points to a help text
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata",
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			ports, err := freePorts(4)
+			for i, p := range ports {
+				env.Setenv(fmt.Sprintf("PORT%d", i+1), p[strings.LastIndexByte(p, ':')+1:])
+			}
+			return err
+		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
