@@ -1,0 +1,59 @@
+package vault
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// The errors that callers tell apart.
+var (
+	ErrWrongPassphrase = errors.New("the passphrase is wrong")
+	ErrInUse           = errors.New("another process has this vault open: stop it first, or use that station")
+	ErrExists          = errors.New("there is a vault already: choose another place")
+	ErrNoVault         = errors.New("there is no vault: make one with \"backchannel station init\", or restore database and key file together from a backup")
+	ErrNewer           = errors.New("the vault was written by a newer program: update this one")
+	ErrDamaged         = errors.New("the vault is damaged: restore database and key file together from a backup")
+	ErrDiskFull        = errors.New("the disk is full: nothing was changed; make room and try again")
+	ErrDisk            = errors.New("the disk failed to keep what was written: check it and restart the station")
+	ErrClosed          = errors.New("the vault is closed")
+	ErrNotFound        = errors.New("not found")
+	ErrIncomplete      = errors.New("the item has not arrived as a whole")
+)
+
+// explain names what was being done and turns what SQLite and the operating
+// system say into the errors above. Messages of SQLite name tables, never values.
+func explain(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var code sqlite3.ExtendedErrorCode
+	is := func(targets ...error) bool {
+		for _, t := range targets {
+			if errors.Is(err, t) {
+				return true
+			}
+		}
+		return false
+	}
+	kind := error(nil)
+	errors.As(err, &code)
+	switch full := is(syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG); {
+	case is(ErrDiskFull, ErrDisk, ErrDamaged, ErrClosed):
+	case full, is(sqlite3.FULL), code == sqlite3.IOERR_SHMSIZE:
+		kind = ErrDiskFull
+	case code == sqlite3.IOERR_FSYNC, code == sqlite3.IOERR_DIR_FSYNC, code == sqlite3.IOERR_WRITE:
+		kind = ErrDisk
+	case is(sqlite3.CORRUPT, sqlite3.NOTADB):
+		kind = ErrDamaged
+	case is(fs.ErrPermission):
+		return fmt.Errorf("%s: no permission to use its files: %w", doing, err)
+	}
+	if kind != nil {
+		return fmt.Errorf("%s: %w (%v)", doing, kind, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
