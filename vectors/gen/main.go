@@ -23,6 +23,8 @@ var files = []struct {
 }{
 	{"suite.json", suiteVectors},
 	{"wire.json", wireVectors},
+	{"roster.json", rosterVectors},
+	{"mix.json", mixVectors},
 }
 
 func main() {
