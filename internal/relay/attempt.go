@@ -29,7 +29,7 @@ type attempt struct {
 	decided  bool   // to reveal
 	seeds    []once // seeds of each relay
 
-	dropped atomic.Bool // nothing of it matters any more
+	over atomic.Bool // abandoned, or grown to circuits: what still waits is void
 
 	// Of the set-up work alone, until the circuits are revealed.
 	gate *roster.Relay
@@ -128,11 +128,11 @@ func (n *Node) signKeys(a *attempt) {
 // the attempt is still pending.
 func (n *Node) aside(a *attempt, work func(), done func(now time.Time)) {
 	n.setup.add(n.env, func() {
-		if !a.dropped.Load() {
+		if !a.over.Load() {
 			work()
 		}
 	}, func(now time.Time) {
-		if !a.dropped.Load() {
+		if !a.over.Load() {
 			done(now)
 		}
 	})
@@ -173,7 +173,7 @@ func (q *inOrder) next(env link.Env) {
 func (n *Node) abandon(why string) {
 	a := n.attempt
 	n.attempt = nil
-	a.dropped.Store(true)
+	a.over.Store(true)
 	n.figures.running.Aborts++
 	n.log.Info("a set-up attempt ended without circuits", append(attemptAttrs(a.id), slog.String("reason", why))...)
 	n.setup.add(n.env, func() { // after whatever work is under way

@@ -38,6 +38,7 @@ func (n *Node) grace() time.Duration { return 2*n.p.Round + n.p.ClockTolerance }
 // adopt makes a revealed attempt the coming circuits.
 func (n *Node) adopt(a *attempt, v wire.Reveal) {
 	n.attempt = nil
+	a.over.Store(true)
 	n.forget()
 	last := n.p.LastRound(a.id.Epoch)
 	n.coming = &circuits{
