@@ -1,0 +1,252 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"backchannel/internal/station"
+	"backchannel/internal/web"
+)
+
+func inviteCommand() *cobra.Command {
+	var expires string
+	c := clientCommand(&cobra.Command{
+		Use:   "invite NAME",
+		Short: "Invite somebody: make a single-use invitation",
+		Long: `Make a single-use invitation and call whoever uses it NAME here.
+
+Give it only in person or over something you trust: whoever holds it can come in
+the other's place. A lane is taken for the contact at once. Compare the words
+("backchannel words") before you rely on who it is.`,
+		Example: "  backchannel invite Borvia --expires 2d",
+		Args:    cobra.ExactArgs(1),
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			d, err := parseDuration(expires)
+			if err != nil {
+				return err
+			}
+			k, err := c.Invite(cmd.Context(), args[0], d)
+			if err != nil {
+				return err
+			}
+			return emit(cmd, k, func(w io.Writer) { printInvitation(w, k) })
+		}),
+	})
+	c.Flags().StringVar(&expires, "expires", "7d", "how long the invitation holds")
+	list := clientCommand(&cobra.Command{
+		Use: "list", Short: "List invitations that nobody has used", Args: cobra.NoArgs,
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
+			all, err := c.Contacts(cmd.Context())
+			if err != nil {
+				return err
+			}
+			open := []station.ContactInfo{}
+			for _, k := range all {
+				if k.State == station.StateInvited || k.State == station.StateExpired {
+					open = append(open, k)
+				}
+			}
+			return emit(cmd, open, func(w io.Writer) {
+				if len(open) == 0 {
+					fmt.Fprintln(w, "No invitation is open.")
+				}
+				for i, k := range open {
+					if i > 0 {
+						fmt.Fprintln(w)
+					}
+					printInvitation(w, k)
+				}
+			})
+		}),
+	})
+	cancel := clientCommand(&cobra.Command{
+		Use: "cancel NAME", Short: "Cancel an invitation that nobody has used", Args: cobra.ExactArgs(1),
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			if err := c.Cancel(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			return emit(cmd, map[string]string{"cancelled": args[0]}, func(w io.Writer) {
+				fmt.Fprintf(w, "The invitation for %s is cancelled and its key erased.\n", args[0])
+			})
+		}),
+	})
+	c.AddCommand(list, cancel)
+	return c
+}
+
+func printInvitation(w io.Writer, k station.ContactInfo) {
+	switch {
+	case k.State == station.StateExpired:
+		fmt.Fprintf(w, "Invitation for %s: expired. Nobody came; it may have been used.\n", k.Name)
+		return
+	case k.Expires != nil:
+		fmt.Fprintf(w, "Invitation for %s, until %s:\n\n", k.Name, k.Expires.Local().Format("Mon 2 Jan 2006 15:04"))
+	default:
+		fmt.Fprintf(w, "Invitation for %s:\n\n", k.Name)
+	}
+	if k.Invitation == nil {
+		return
+	}
+	fmt.Fprintf(w, "  %s\n\nor in words:\n\n", k.Invitation.Text)
+	for i := 0; i < len(k.Invitation.Words); i += 8 {
+		fmt.Fprintf(w, "  %s\n", strings.Join(k.Invitation.Words[i:min(i+8, len(k.Invitation.Words))], " "))
+	}
+	fmt.Fprintf(w, "\nGive this only in person or over something you trust. It works once.\n")
+}
+
+func acceptCommand() *cobra.Command {
+	return clientCommand(&cobra.Command{
+		Use:   "accept NAME [INVITATION…]",
+		Short: "Accept an invitation",
+		Long: `Accept an invitation, given as its text or its 31 words, and call the inviter
+NAME here. Without an invitation on the command line it is read from standard
+input, where no shell history keeps it.`,
+		Example: "  backchannel accept Aldmark < invitation.txt",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			text := strings.Join(args[1:], " ")
+			if text == "" || text == "-" {
+				b, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), 1<<16))
+				if err != nil {
+					return fmt.Errorf("reading the invitation: %w", err)
+				}
+				text = string(b)
+			}
+			k, err := c.Accept(cmd.Context(), args[0], text)
+			if err != nil {
+				return err
+			}
+			return emit(cmd, k, func(w io.Writer) {
+				fmt.Fprintf(w, "Accepted. The stations meet in the next epoch in which both take part; then compare the words:\n  backchannel words %q\n", k.Name)
+			})
+		}),
+	})
+}
+
+func contactsCommand() *cobra.Command {
+	c := clientCommand(&cobra.Command{
+		Use: "contacts", Short: "List contacts", Args: cobra.NoArgs,
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
+			all, err := c.Contacts(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return emit(cmd, all, func(w io.Writer) { printContacts(w, all) })
+		}),
+	})
+	c.AddCommand(clientCommand(&cobra.Command{
+		Use: "rename NAME NEW-NAME", Short: "Give a contact another name, here only", Args: cobra.ExactArgs(2),
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			k, err := c.Rename(cmd.Context(), args[0], args[1])
+			if err != nil {
+				return err
+			}
+			return emit(cmd, k, func(w io.Writer) { printContacts(w, []station.ContactInfo{k}) })
+		}),
+	}))
+	return c
+}
+
+func printContacts(w io.Writer, all []station.ContactInfo) {
+	if len(all) == 0 {
+		fmt.Fprintln(w, "No contacts yet. Invite somebody: backchannel invite NAME")
+		return
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "NAME\tVERIFIED\tSTATE\tLANE\tNOW\tWAITING")
+	for _, k := range all {
+		verified, lane, now := "unverified", "parked", "-"
+		if k.Verified {
+			verified = "verified"
+		}
+		if k.Lane > 0 {
+			lane = fmt.Sprint(k.Lane)
+		}
+		if k.Leaving != nil {
+			lane += " until " + k.Leaving.Local().Format("15:04:05")
+		}
+		if k.Together {
+			now = "together"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\n", k.Name, verified, k.State, lane, now, k.Waiting)
+	}
+	t.Flush()
+}
+
+func wordsCommand() *cobra.Command {
+	return clientCommand(&cobra.Command{
+		Use: "words NAME", Short: "Show the four words to compare with a contact by voice",
+		Long: `Show the four words. Both sides have the same, unless somebody came between. Read
+them to each other over a call or in person, then "backchannel confirm NAME".
+Until then the contact is marked unverified everywhere.`,
+		Args: cobra.ExactArgs(1),
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			words, err := c.Words(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return emit(cmd, map[string][]string{"words": words}, func(w io.Writer) { fmt.Fprintln(w, strings.Join(words, " ")) })
+		}),
+	})
+}
+
+func confirmCommand() *cobra.Command {
+	return clientCommand(&cobra.Command{
+		Use: "confirm NAME", Short: "Mark a contact verified: the words were the same",
+		Args: cobra.ExactArgs(1),
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			k, err := c.Confirm(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return emit(cmd, k, func(w io.Writer) { fmt.Fprintf(w, "%s is verified.\n", k.Name) })
+		}),
+	})
+}
+
+func laneCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "lane", Short: "Give a contact a lane, or take it away",
+		Long: `A lane is a standing conversation. A station has a few; contacts without one are
+parked: nothing is lost, nothing is carried.
+
+A contact sees from when to when its own lane is there. So that it learns nothing
+from the moment, a lane that is taken away goes at a random epoch within the next
+hour. Giving an idle lane takes effect at once.`,
+	}
+	show := func(w io.Writer, k station.ContactInfo) {
+		switch {
+		case k.Leaving != nil:
+			fmt.Fprintf(w, "%s keeps lane %d until %s; the time is random so that it tells nothing.\n", k.Name, k.Lane, k.Leaving.Local().Format(time.TimeOnly))
+		case k.Lane > 0:
+			fmt.Fprintf(w, "%s has lane %d.\n", k.Name, k.Lane)
+		default:
+			fmt.Fprintf(w, "%s is parked.\n", k.Name)
+		}
+	}
+	c.AddCommand(clientCommand(&cobra.Command{
+		Use: "assign NAME", Short: "Give an idle lane to a contact, at once", Args: cobra.ExactArgs(1),
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			k, err := c.AssignLane(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return emit(cmd, k, func(w io.Writer) { show(w, k) })
+		}),
+	}), clientCommand(&cobra.Command{
+		Use: "free NAME", Short: "Take a contact's lane away, within the hour", Args: cobra.ExactArgs(1),
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			k, err := c.FreeLane(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return emit(cmd, k, func(w io.Writer) { show(w, k) })
+		}),
+	}))
+	return c
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// The letter and the answer that ship with the program.
+var (
+	//go:embed demo/letter.md
+	demoLetter []byte
+	//go:embed demo/answer.md
+	demoAnswer []byte
+)
+
+// demoOptions are the flags of the demo.
+type demoOptions struct {
+	script bool
+	letter string
+	dir    string
+}
+
+func demoCommand() *cobra.Command {
+	var o demoOptions
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Try it: a whole network on this machine, and a letter carried through it",
+		Long: `Start three relays, an entry and the stations of Aldmark, Borvia and Cenia on this
+machine, each a process of its own with fresh keys; introduce the stations, compare
+their words, carry a letter from Aldmark to Borvia and an answer back through the
+real network, and check what arrived. Then everything stays up, with instructions
+for going on by hand, until interrupted.
+
+The stations share nothing but sockets on the loopback interface. Everything is
+kept in a temporary folder and removed at the end, or kept in --dir.`,
+		Example: "  backchannel demo\n  backchannel demo --script --letter report.pdf",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDemo(cmd, o)
+		},
+	}
+	c.Flags().BoolVar(&o.script, "script", false, "exit when the answer has arrived and everything was checked")
+	c.Flags().StringVar(&o.letter, "letter", "", "carry this file (at most 10 MB) instead of the letter that ships; - is standard input")
+	c.Flags().StringVar(&o.dir, "dir", "", "keep every file in this new or empty folder")
+	return c
+}
+
+func runDemo(cmd *cobra.Command, o demoOptions) (err error) {
+	letter, name := demoLetter, "non-paper.md"
+	if o.letter != "" {
+		if letter, name, err = readInput(cmd, o.letter); err != nil {
+			return err
+		}
+	}
+	dir, cleanup, err := demoFolder(o.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cleanup()) }()
+
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	r := newReporter(cmd)
+	n, err := startDemoNetwork(ctx, dir, r)
+	if err != nil {
+		return err
+	}
+	defer n.stop()
+	// Whatever child ends early ends the story, with its last words.
+	played := make(chan error, 1)
+	go func() { played <- playDemo(ctx, n, r, letter, name) }()
+	select {
+	case err = <-played:
+	case err = <-n.failed:
+		cancel()
+		<-played
+	}
+	if err != nil {
+		return err
+	}
+	if o.script {
+		r.step("done", nil, "Everything was delivered and checked.")
+		return nil
+	}
+	printInstructions(r, n)
+	select {
+	case <-cmd.Context().Done():
+		r.step("stopping", nil, "Stopping.")
+		return nil
+	case err := <-n.failed:
+		return err
+	}
+}
+
+// demoFolder makes the folder of a demo: a temporary one that is removed, or a
+// given one that is kept. It refuses to mix with files that are there.
+func demoFolder(dir string) (string, func() error, error) {
+	if dir == "" {
+		tmp, err := os.MkdirTemp("", "backchannel-demo-")
+		if err != nil {
+			return "", nil, fmt.Errorf("making a folder for the demo: %w", err)
+		}
+		return tmp, func() error { return os.RemoveAll(tmp) }, nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", nil, fmt.Errorf("making the folder for the demo: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", nil, fmt.Errorf("making the folder for the demo: %w", err)
+	}
+	if len(entries) > 0 {
+		return "", nil, fmt.Errorf("making the folder for the demo: %s is not empty: give a new one", dir)
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", nil, fmt.Errorf("making the folder for the demo: %w", err)
+	}
+	return abs, func() error { return nil }, nil
+}
+
+func printInstructions(r *reporter, n *demoNetwork) {
+	r.text("")
+	r.text("The network stays up until you press Ctrl-C. From a second terminal, for instance:")
+	r.text("")
+	r.text("  export %s=%s", stationEnv, n.stations[1].dir)
+	r.text("  %s inbox", n.exe)
+	r.text("  %s send Aldmark \"We have read it.\"", n.exe)
+	r.text("  %s follow --station %s", n.exe, n.stations[0].dir)
+	r.text("  %s status", n.exe)
+	r.text("")
+	r.text("Stations: %s, %s, %s.", n.stations[0].dir, n.stations[1].dir, n.stations[2].dir)
+}
+
+// demoTimeout bounds the wait for one step that needs no letter's length.
+const demoTimeout = 3 * time.Minute

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"backchannel/internal/station"
+	"backchannel/internal/web"
+)
+
+// demoNetwork is a network of processes on the loopback interface. Each is this
+// very program, started with the commands that an operator would type.
+type demoNetwork struct {
+	exe      string
+	dir      string
+	stations []*demoStation
+	failed   chan error // the first child that ended by itself
+
+	mu       sync.Mutex
+	children []*demoChild
+	stopping bool
+}
+
+type demoStation struct {
+	name, dir string
+	api       *web.Client
+}
+
+type demoChild struct {
+	name string
+	cmd  *exec.Cmd
+	in   *os.File // closing it asks the child to stop
+	log  string
+	done chan struct{}
+}
+
+// demoPrincipals are fictional states.
+var demoPrincipals = []string{"Aldmark", "Borvia", "Cenia"}
+
+// startDemoNetwork makes keys, network file and folders and starts everything.
+func startDemoNetwork(ctx context.Context, dir string, r *reporter) (_ *demoNetwork, err error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("starting the demo: %w", err)
+	}
+	n := &demoNetwork{exe: exe, dir: dir, failed: make(chan error, 16)}
+	defer func() {
+		if err != nil {
+			n.stop()
+		}
+	}()
+	r.step("keys", map[string]any{"dir": dir}, "Making fresh keys for three relays, an entry and three stations.")
+	ports, err := freePorts(4)
+	if err != nil {
+		return nil, err
+	}
+	sub := func(parts ...string) string { return filepath.Join(append([]string{dir}, parts...)...) }
+	if err := os.Mkdir(sub("logs"), 0o700); err != nil {
+		return nil, fmt.Errorf("starting the demo: %w", err)
+	}
+	// A relay per principal: no side needs to trust the others'.
+	initArgs := []string{"network", "init", "--preset", "demo", "--name", "demo", "-o", sub("network.toml")}
+	for i, who := range demoPrincipals {
+		d := sub(fmt.Sprintf("relay-%d", i+1))
+		if err := n.command(ctx, "relay", "keygen", "--dir", d, "--name", fmt.Sprintf("relay-%d", i+1), "--operator", who, "--address", ports[i]); err != nil {
+			return nil, err
+		}
+		initArgs = append(initArgs, "--relay", filepath.Join(d, "relay.pub.toml"))
+	}
+	if err := n.command(ctx, "entry", "keygen", "--dir", sub("entry"), "--address", ports[3]); err != nil {
+		return nil, err
+	}
+	initArgs = append(initArgs, "--entry", sub("entry", "entry.pub.toml"), "--t0", time.Now().Add(2*time.Second).UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano))
+	if err := n.command(ctx, initArgs...); err != nil {
+		return nil, err
+	}
+	for i := range demoPrincipals {
+		if err := n.command(ctx, "network", "sign", "--key", sub(fmt.Sprintf("relay-%d", i+1), "relay.key"), sub("network.toml")); err != nil {
+			return nil, err
+		}
+	}
+	if err := n.command(ctx, "network", "verify", sub("network.toml")); err != nil {
+		return nil, err
+	}
+	for i := range demoPrincipals {
+		d := sub(fmt.Sprintf("relay-%d", i+1))
+		cfg := fmt.Sprintf("network = %q\nkey = \"relay.key\"\nmark = \"mark\"\nlisten = %q\n", sub("network.toml"), ports[i])
+		if err := os.WriteFile(filepath.Join(d, "relay.toml"), []byte(cfg), 0o600); err != nil {
+			return nil, fmt.Errorf("starting the demo: %w", err)
+		}
+		if err := n.start(fmt.Sprintf("relay-%d", i+1), nil, "relay", "--config", filepath.Join(d, "relay.toml"), "--while-stdin"); err != nil {
+			return nil, err
+		}
+	}
+	cfg := fmt.Sprintf("network = %q\nkey = \"entry.key\"\nlisten = %q\n", sub("network.toml"), ports[3])
+	if err := os.WriteFile(sub("entry", "entry.toml"), []byte(cfg), 0o600); err != nil {
+		return nil, fmt.Errorf("starting the demo: %w", err)
+	}
+	if err := n.start("entry", nil, "entry", "--config", sub("entry", "entry.toml"), "--while-stdin"); err != nil {
+		return nil, err
+	}
+	for _, who := range demoPrincipals {
+		d := sub(lower(who))
+		const pass = "demo passphrase\n"
+		if err := n.commandWith(ctx, pass, "station", "init", "--network", sub("network.toml"), "--dir", d, "--passphrase-fd", "3"); err != nil {
+			return nil, err
+		}
+		if err := n.start(lower(who), []byte(pass), "station", "--config", filepath.Join(d, station.ConfigName), "--passphrase-fd", "3", "--while-stdin"); err != nil {
+			return nil, err
+		}
+		n.stations = append(n.stations, &demoStation{who, d, web.NewClient(filepath.Join(d, "station.sock"))})
+	}
+	r.step("network", map[string]any{"relays": 3, "stations": len(demoPrincipals), "dir": dir},
+		"Three relays, an entry and the stations of Aldmark, Borvia and Cenia are running; their files are in %s.", dir)
+	return n, nil
+}
+
+// freePorts returns loopback addresses that were free a moment ago.
+func freePorts(count int) ([]string, error) {
+	var out []string
+	for range count {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("looking for free ports: %w", err)
+		}
+		defer ln.Close()
+		out = append(out, ln.Addr().String())
+	}
+	return out, nil
+}
+
+// command runs this program to its end.
+func (n *demoNetwork) command(ctx context.Context, args ...string) error {
+	return n.commandWith(ctx, "", args...)
+}
+
+// commandWith also gives it a passphrase on file descriptor 3.
+func (n *demoNetwork) commandWith(ctx context.Context, secret string, args ...string) error {
+	c := exec.CommandContext(ctx, n.exe, args...)
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	if secret != "" {
+		r, err := secretPipe([]byte(secret))
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		c.ExtraFiles = []*os.File{r}
+	}
+	if err := c.Run(); err != nil {
+		return fmt.Errorf("%s %s: %w: %s", args[0], args[1], err, bytes.TrimSpace(out.Bytes()))
+	}
+	return nil
+}
+
+// secretPipe returns the reading end of a pipe that holds b.
+func secretPipe(b []byte) (*os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("passing a passphrase: %w", err)
+	}
+	_, err = w.Write(b) // far below what a pipe holds
+	if err := errors.Join(err, w.Close()); err != nil {
+		r.Close()
+		return nil, fmt.Errorf("passing a passphrase: %w", err)
+	}
+	return r, nil
+}
+
+// start runs a child until its standard input is closed.
+func (n *demoNetwork) start(name string, secret []byte, args ...string) error {
+	doing := func(err error) error { return fmt.Errorf("starting %s: %w", name, err) }
+	log := filepath.Join(n.dir, "logs", name+".log")
+	f, err := os.Create(log)
+	if err != nil {
+		return doing(err)
+	}
+	defer f.Close()
+	in, keep, err := os.Pipe()
+	if err != nil {
+		return doing(err)
+	}
+	defer in.Close()
+	c := exec.Command(n.exe, args...)
+	c.Stdin, c.Stdout, c.Stderr = in, f, f
+	if secret != nil {
+		r, err := secretPipe(secret)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		c.ExtraFiles = []*os.File{r}
+	}
+	if err := c.Start(); err != nil {
+		keep.Close()
+		return doing(err)
+	}
+	ch := &demoChild{name: name, cmd: c, in: keep, log: log, done: make(chan struct{})}
+	n.mu.Lock()
+	n.children = append(n.children, ch)
+	n.mu.Unlock()
+	go func() {
+		err := c.Wait()
+		close(ch.done)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if !n.stopping {
+			n.failed <- fmt.Errorf("%s ended by itself (%v): %s", name, err, lastLine(log))
+		}
+	}()
+	return nil
+}
+
+func lastLine(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	b = bytes.TrimSpace(b)
+	return string(b[bytes.LastIndexByte(b, '\n')+1:])
+}
+
+// stop ends all children, stations first.
+func (n *demoNetwork) stop() {
+	n.mu.Lock()
+	n.stopping = true
+	children := n.children
+	n.mu.Unlock()
+	for _, s := range n.stations {
+		s.api.Close()
+	}
+	for i := len(children) - 1; i >= 0; i-- {
+		children[i].in.Close()
+	}
+	deadline := time.After(10 * time.Second)
+	for _, c := range children {
+		select {
+		case <-c.done:
+		case <-deadline:
+			_ = c.cmd.Process.Signal(syscall.SIGKILL) // it had ten seconds
+			<-c.done
+		}
+	}
+}

@@ -1,0 +1,409 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"text/tabwriter"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"backchannel/internal/station"
+	"backchannel/internal/web"
+)
+
+func sendCommand() *cobra.Command {
+	var file, subject string
+	var noWait bool
+	c := clientCommand(&cobra.Command{
+		Use:   "send NAME [TEXT…]",
+		Short: "Send a signal, or a letter with --file",
+		Long: `Send a signal (a short text) or, with --file, a letter of up to 10 MB. Without
+text and file the signal is read from standard input; "--file -" reads the letter
+from there.
+
+The station accepts it first: from then on it is kept and delivered exactly once,
+also after days offline. A letter's progress is shown until it is delivered;
+interrupting the command does not interrupt the letter.`,
+		Example: "  backchannel send Borvia \"We could talk about X.\"\n  backchannel send Borvia --file note.pdf --subject \"Non-paper\"",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			d := station.Draft{Kind: "signal", Content: []byte(strings.Join(args[1:], " "))}
+			switch {
+			case file != "" && len(args) > 1:
+				return usage("give either a text or --file, not both")
+			case file != "":
+				b, name, err := readInput(cmd, file)
+				if err != nil {
+					return err
+				}
+				d = station.Draft{Kind: "letter", Subject: subject, FileName: name, MediaType: mediaType(name, b), Content: b}
+			case subject != "":
+				return usage("only a letter has a subject: give its text with --file, or --file - for standard input")
+			case len(args) == 1:
+				b, _, err := readInput(cmd, "-")
+				if err != nil {
+					return err
+				}
+				d.Content = []byte(strings.TrimRight(string(b), "\r\n"))
+			}
+			return send(cmd, c, args[0], d, !noWait && d.Kind == "letter")
+		}),
+	})
+	c.Flags().StringVar(&file, "file", "", "send this file as a letter; - is standard input")
+	c.Flags().StringVar(&subject, "subject", "", "the letter's subject")
+	c.Flags().BoolVar(&noWait, "no-wait", false, "return once the station has accepted a letter")
+	return c
+}
+
+// mediaType tells what a letter is from its name, else from its first bytes.
+func mediaType(name string, b []byte) string {
+	if t := mime.TypeByExtension(filepath.Ext(name)); t != "" {
+		return t
+	}
+	return http.DetectContentType(b)
+}
+
+func send(cmd *cobra.Command, c *web.Client, to string, d station.Draft, wait bool) error {
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	if !wait {
+		it, err := c.Send(ctx, to, d)
+		if err != nil {
+			return err
+		}
+		return emit(cmd, it, func(w io.Writer) { printAccepted(w, it) })
+	}
+	// The watch stands before the letter is accepted, so that no step is missed.
+	changed, watching := make(chan struct{}, 1), make(chan struct{})
+	failed := make(chan error, 1)
+	go func() {
+		failed <- c.Follow(ctx, func() { close(watching) }, func(station.Notice) error {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+			return nil
+		})
+	}()
+	select {
+	case <-watching:
+	case err := <-failed:
+		return err
+	}
+	it, err := c.Send(ctx, to, d)
+	if err != nil {
+		return err
+	}
+	if !wantsJSON(cmd) {
+		printAccepted(cmd.ErrOrStderr(), it)
+	}
+	show, done := newProgress(cmd, it)
+	defer done()
+	for it.State != station.ItemDelivered {
+		select {
+		case <-changed:
+		case <-time.After(2 * time.Second):
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			return fmt.Errorf("stopped watching; the station keeps the letter and goes on delivering it: %w", ctx.Err())
+		}
+		if it, err = c.Item(ctx, it.ID); err != nil {
+			return err
+		}
+		show(it)
+	}
+	done()
+	return emit(cmd, it, func(w io.Writer) {
+		fmt.Fprintf(w, "Delivered: %s, SHA-256 %s\n", bytesInWords(it.Size), it.SHA256)
+	})
+}
+
+func printAccepted(w io.Writer, it station.ItemInfo) {
+	fmt.Fprintf(w, "Accepted as %s: %s", it.ID[:8], bytesInWords(it.Size))
+	if it.Left != nil {
+		fmt.Fprintf(w, ", %s once both are there", left(it.Left))
+	}
+	fmt.Fprintln(w, ".")
+}
+
+// newProgress returns what shows an item's progress: a bar on a terminal,
+// otherwise nothing until the end.
+func newProgress(cmd *cobra.Command, it station.ItemInfo) (show func(station.ItemInfo), done func()) {
+	f, ok := cmd.ErrOrStderr().(*os.File)
+	if wantsJSON(cmd) || !ok || !term.IsTerminal(int(f.Fd())) {
+		return func(station.ItemInfo) {}, func() {}
+	}
+	var now atomic.Pointer[station.ItemInfo] // the bar draws in a goroutine of its own
+	now.Store(&it)
+	p := mpb.New(mpb.WithOutput(f), mpb.WithWidth(40))
+	bar := p.AddBar(max(it.Total, 1),
+		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return string(now.Load().State) }, decor.WC{W: 10})),
+		mpb.AppendDecorators(decor.Percentage(), decor.Any(func(decor.Statistics) string { return "  " + left(now.Load().Left) })))
+	finished := false
+	return func(it station.ItemInfo) {
+			now.Store(&it)
+			bar.SetCurrent(it.Done)
+		}, func() {
+			if finished {
+				return
+			}
+			finished = true
+			bar.Abort(false)
+			p.Wait()
+		}
+}
+
+func inboxCommand() *cobra.Command {
+	var unread, all bool
+	var from string
+	c := clientCommand(&cobra.Command{
+		Use: "inbox", Short: "List signals and letters that came in", Args: cobra.NoArgs,
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
+			items, err := c.Items(cmd.Context(), station.ItemFilter{Contact: from, Inbox: !all, Unread: unread, Limit: 1000})
+			if err != nil {
+				return err
+			}
+			return emit(cmd, items, func(w io.Writer) { printItems(w, items) })
+		}),
+	})
+	c.Flags().BoolVar(&unread, "unread", false, "only what was not read")
+	c.Flags().BoolVar(&all, "all", false, "also what was sent")
+	c.Flags().StringVar(&from, "contact", "", "only with this contact")
+	return c
+}
+
+func printItems(w io.Writer, items []station.ItemInfo) {
+	if len(items) == 0 {
+		fmt.Fprintln(w, "Nothing here.")
+		return
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tWHEN\tCONTACT\tKIND\tSIZE\tSTATE\tABOUT")
+	for _, it := range items {
+		who := "from " + it.Name
+		if it.Outgoing {
+			who = "to " + it.Name
+		}
+		if !it.Verified {
+			who += " (unverified)"
+		}
+		state := string(it.State)
+		switch {
+		case it.State == station.ItemArriving, it.State == station.ItemSending, it.State == station.ItemWaiting:
+			if it.Total > 0 {
+				state += fmt.Sprintf(" %d%%", it.Done*100/it.Total)
+			}
+		case !it.Outgoing && !it.Read:
+			state = "unread"
+		case !it.Outgoing:
+			state = "read"
+		}
+		about := it.Subject
+		if about == "" {
+			about = it.FileName
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", it.ID[:8], it.Created.Local().Format("2 Jan 15:04:05"), who, it.Kind, bytesInWords(it.Size), state, printable(about))
+	}
+	t.Flush()
+}
+
+func readCommand() *cobra.Command {
+	var out string
+	c := clientCommand(&cobra.Command{
+		Use:   "read ID",
+		Short: "Read a signal or letter",
+		Long: `Print a signal or letter, or write its exact bytes to a file with --output. What
+is not text is not printed to a terminal. Reading marks it as read here; the
+other side does not learn of it.`,
+		Args: cobra.ExactArgs(1),
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			it, err := c.Item(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			b, err := c.Content(cmd.Context(), it.ID)
+			if err != nil {
+				return err
+			}
+			w := cmd.OutOrStdout()
+			f, isFile := w.(*os.File)
+			terminal := isFile && term.IsTerminal(int(f.Fd()))
+			switch {
+			case out == "-" || out == "" && !wantsJSON(cmd) && !terminal:
+				_, err = w.Write(b)
+			case out != "":
+				err = writeOutput(out, b)
+			case wantsJSON(cmd):
+				v := struct {
+					station.ItemInfo
+					Text    *string `json:"text,omitempty"`
+					Content []byte  `json:"content,omitempty"`
+				}{ItemInfo: it}
+				if s := string(b); utf8.ValidString(s) {
+					v.Text = &s
+				} else {
+					v.Content = b
+				}
+				err = emitJSON(w, v)
+			case !isText(b):
+				return fmt.Errorf("this letter is not text (%s, %s): write it to a file with --output FILE", printable(it.MediaType), bytesInWords(it.Size))
+			default:
+				printHead(w, it)
+				_, err = fmt.Fprintln(w, printableText(string(b)))
+			}
+			if err != nil {
+				return err
+			}
+			return c.MarkRead(cmd.Context(), it.ID)
+		}),
+	})
+	c.Flags().StringVarP(&out, "output", "o", "", "write the exact bytes to this new file; - is standard output")
+	return c
+}
+
+// writeOutput never overwrites.
+func writeOutput(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("writing the letter: %s exists: choose another name", path)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the letter: %w", err)
+	}
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("writing the letter: %w", err)
+	}
+	return nil
+}
+
+func printHead(w io.Writer, it station.ItemInfo) {
+	who := "From " + it.Name
+	if it.Outgoing {
+		who = "To " + it.Name
+	}
+	if !it.Verified {
+		who += " (unverified)"
+	}
+	fmt.Fprintf(w, "%s, %s\n", who, it.Created.Local().Format("Mon 2 Jan 2006 15:04:05"))
+	if it.Subject != "" {
+		fmt.Fprintln(w, printable(it.Subject))
+	}
+	fmt.Fprintln(w)
+}
+
+func isText(b []byte) bool {
+	if !utf8.Valid(b) {
+		return false
+	}
+	for _, r := range string(b) {
+		if r < ' ' && r != '\n' && r != '\r' && r != '\t' {
+			return false
+		}
+	}
+	return true
+}
+
+// printable replaces what could steer a terminal, line ends included.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == utf8.RuneError {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
+
+// printableText is printable for texts of several lines.
+func printableText(s string) string {
+	lines := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
+	for i, l := range lines {
+		parts := strings.Split(l, "\t")
+		for j, p := range parts {
+			parts[j] = printable(p)
+		}
+		lines[i] = strings.Join(parts, "\t")
+	}
+	return strings.Join(lines, "\n")
+}
+
+func followCommand() *cobra.Command {
+	return clientCommand(&cobra.Command{
+		Use:   "follow",
+		Short: "Show what happens, live",
+		Long:  "Show what happens at the station until interrupted: arrivals, deliveries, contacts, epochs. With --json one event per line.",
+		Args:  cobra.NoArgs,
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
+			w := cmd.OutOrStdout()
+			names := map[string]string{}
+			err := c.Follow(cmd.Context(), nil, func(n station.Notice) error {
+				if wantsJSON(cmd) {
+					return writeLine(w, n)
+				}
+				return printNotice(cmd.Context(), w, c, names, n)
+			})
+			if errors.Is(err, context.Canceled) {
+				return nil
+			}
+			return err
+		}),
+	})
+}
+
+func printNotice(ctx context.Context, w io.Writer, c *web.Client, names map[string]string, n station.Notice) error {
+	name := func() string {
+		if names[n.Contact] == "" {
+			if k, err := c.Contact(ctx, n.Contact); err == nil {
+				names[n.Contact] = k.Name
+			}
+		}
+		return names[n.Contact]
+	}
+	text := ""
+	switch n.Kind {
+	case station.EventConnected:
+		text = "connected to the entry"
+	case station.EventDisconnected:
+		text = "lost the entry; trying again on the schedule"
+	case station.EventEpoch:
+		text = fmt.Sprintf("circuits for epoch %d are ready; %s take part", n.Epoch, plural(int64(n.Stations), "station"))
+	case station.EventContact:
+		k, err := c.Contact(ctx, n.Contact)
+		if err != nil {
+			return nil //nolint:nilerr // gone meanwhile: nothing to tell
+		}
+		delete(names, n.Contact)
+		text = fmt.Sprintf("%s: %s", k.Name, k.State)
+	case station.EventDelivered:
+		text = fmt.Sprintf("%s to %s is delivered", n.Item[:8], name())
+	case station.EventReceiving:
+		if !n.Last {
+			return nil
+		}
+		it, err := c.Item(ctx, n.Item)
+		if err != nil {
+			return nil //nolint:nilerr // gone meanwhile: nothing to tell
+		}
+		text = fmt.Sprintf("%s from %s: %s, %s  (backchannel read %s)", it.Kind, name(), bytesInWords(it.Size), printable(it.Subject+it.FileName), it.ID[:8])
+	case station.EventTrouble:
+		text = "trouble: " + n.Text
+	default:
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "%s  %s\n", n.Time.Local().Format(time.TimeOnly), text)
+	return err
+}

@@ -1,0 +1,169 @@
+package station
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"backchannel/internal/suite"
+	"backchannel/internal/wire"
+)
+
+// Config is a station's configuration file (TOML, unknown keys refused). Paths
+// are relative to the file.
+type Config struct {
+	// Network is the network file that every relay signed. Required.
+	Network string `toml:"network"`
+	// Pin is net, the hash of that network file, in hexadecimal. A file with
+	// another hash is refused: whoever changes the network must tell its
+	// stations by some other way. Required.
+	Pin string `toml:"pin"`
+	// Account is the file of the account key, by which the entry admits this
+	// station. It lies outside of the vault, so that a locked station still
+	// joins. Default "account.key".
+	Account string `toml:"account"`
+	// Mark is the file of the high-water mark. Default "mark".
+	Mark string `toml:"mark"`
+	// Vault is the encrypted database. Default "vault.db".
+	Vault string `toml:"vault"`
+	// Socket is the unix socket for the commands; only its owner may use it.
+	// Default "station.sock".
+	Socket string `toml:"socket"`
+	// SOCKS5 is host:port of a SOCKS5 proxy to reach the entry through, for
+	// instance Tor's 127.0.0.1:9050. Without it the entry sees this machine's
+	// address. Default none.
+	SOCKS5 string `toml:"socks5"`
+}
+
+// ConfigName is the name of the configuration in a station's folder.
+const ConfigName = "station.toml"
+
+// LoadConfig reads a configuration and makes its paths absolute.
+func LoadConfig(path string) (Config, error) {
+	c := Config{Account: "account.key", Mark: "mark", Vault: "vault.db", Socket: "station.sock"}
+	md, err := toml.DecodeFile(path, &c)
+	if err != nil {
+		return c, fmt.Errorf("reading the station's configuration: %w", err)
+	}
+	if extra := md.Undecoded(); len(extra) > 0 {
+		return c, fmt.Errorf("reading the station's configuration: unknown key %q: remove it or correct its spelling", extra[0].String())
+	}
+	if c.Network == "" || c.Pin == "" {
+		return c, errors.New("reading the station's configuration: network and pin are required: \"backchannel station init\" writes both")
+	}
+	base, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return c, fmt.Errorf("reading the station's configuration: %w", err)
+	}
+	for _, p := range []*string{&c.Network, &c.Account, &c.Mark, &c.Vault, &c.Socket} {
+		if !filepath.IsAbs(*p) {
+			*p = filepath.Join(base, *p)
+		}
+	}
+	return c, nil
+}
+
+// LoadNetwork reads the pinned network file and checks every signature.
+func (c Config) LoadNetwork() (*wire.Network, error) {
+	b, err := os.ReadFile(c.Network)
+	if err != nil {
+		return nil, fmt.Errorf("reading the network file: %w", err)
+	}
+	nw, err := wire.ParseNetwork(b)
+	if err != nil {
+		return nil, fmt.Errorf("reading the network file: %w", err)
+	}
+	if err := nw.Verify(); err != nil {
+		return nil, fmt.Errorf("checking the network file: %w", err)
+	}
+	pin, err := hex.DecodeString(strings.TrimSpace(c.Pin))
+	if err != nil || len(pin) != suite.HashSize {
+		return nil, errors.New("reading the station's configuration: pin is not 64 hexadecimal digits: \"backchannel network verify\" prints it")
+	}
+	if net := nw.Net(); !suite.Equal(net[:], pin) {
+		return nil, errors.New("checking the network file: its hash is not the one pinned in the configuration: somebody changed the file, or it is another network's; compare with the relays' operators before you change the pin")
+	}
+	return nw, nil
+}
+
+// LoadAccount reads the account key.
+func (c Config) LoadAccount() (suite.AccountKey, error) {
+	b, err := os.ReadFile(c.Account)
+	if err != nil {
+		return suite.AccountKey{}, fmt.Errorf("reading the account key: %w", err)
+	}
+	seed, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(b)))
+	if err != nil || len(seed) != suite.SeedSize {
+		return suite.AccountKey{}, errors.New("reading the account key: the file is damaged: restore it from a backup, or make another account with \"backchannel station init\" in a new folder")
+	}
+	return suite.NewAccountKey([suite.SeedSize]byte(seed)), nil
+}
+
+// InitFolder makes a station's folder: account key and configuration, with the
+// network file copied into it. The vault is made apart, for it needs a
+// passphrase. It refuses a folder that holds a station already.
+func InitFolder(dir string, network []byte, socks5 string) (Config, error) {
+	doing := func(err error) (Config, error) { return Config{}, fmt.Errorf("making the station's folder: %w", err) }
+	nw, err := wire.ParseNetwork(network)
+	if err != nil {
+		return doing(err)
+	}
+	if err := nw.Verify(); err != nil {
+		return doing(err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return doing(err)
+	}
+	path := filepath.Join(dir, ConfigName)
+	if _, err := os.Stat(path); err == nil {
+		return doing(fmt.Errorf("%s exists: this folder holds a station already; choose another", path))
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return doing(err)
+	}
+	seed := suite.RandomKey()
+	net := nw.Net()
+	text := fmt.Sprintf(`# A station of Backchannel. "backchannel station --config" reads this file.
+# Paths are relative to it.
+network = "network.toml"
+pin     = "%s" # the hash of the network file: any other is refused
+account = "account.key"
+mark    = "mark"
+vault   = "vault.db"
+socket  = "station.sock"
+socks5  = %q # host:port of a proxy to reach the entry through, such as Tor's 127.0.0.1:9050
+`, hex.EncodeToString(net[:]), socks5)
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{
+		{"network.toml", network},
+		{"account.key", []byte(base64.StdEncoding.EncodeToString(seed[:]) + "\n")},
+		{ConfigName, []byte(text)}, // last: it makes the folder a station
+	} {
+		if err := writeNew(filepath.Join(dir, f.name), f.data); err != nil {
+			return doing(err)
+		}
+	}
+	return LoadConfig(path)
+}
+
+// writeNew writes a file that only its owner may read and syncs it; it never
+// overwrites one.
+func writeNew(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}

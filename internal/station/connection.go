@@ -1,0 +1,81 @@
+package station
+
+import (
+	"encoding/binary"
+	"time"
+
+	"backchannel/internal/link"
+	"backchannel/internal/wire"
+)
+
+// redialRounds is the period of reconnects in rounds. A station that lost its
+// entry tries again at fixed times of the schedule, shifted by its account: when
+// it comes back tells nothing about what it was doing.
+const redialRounds = 10
+
+// Connected implements link.Node.
+func (n *Node) Connected(now time.Time, p link.Peer) {
+	if p.Role != link.RoleEntry {
+		n.env.Drop(p)
+		return
+	}
+	if n.connected {
+		n.env.Drop(n.entry)
+	}
+	n.entry, n.connected = p, true
+	n.stats.connectedSince = now
+	n.resend(now)
+	n.notify(Event{Time: now, Kind: EventConnected})
+}
+
+// Disconnected implements link.Node.
+func (n *Node) Disconnected(now time.Time, p link.Peer) {
+	switch {
+	case p == n.entry && n.connected:
+		n.connected = false
+		n.stats.disconnects++
+		n.notify(Event{Time: now, Kind: EventDisconnected})
+	case p.Conn == 0 && p.Role == link.RoleEntry && !n.connected: // a dial failed
+	default:
+		return
+	}
+	n.agenda.at(n.redialAt(now), func(now time.Time) {
+		if !n.connected {
+			n.env.Dial(link.Target{Role: link.RoleEntry})
+		}
+	})
+}
+
+// redialAt is the first reconnect time after now.
+func (n *Node) redialAt(now time.Time) time.Time {
+	period := redialRounds * n.p.Round
+	shift := time.Duration(binary.BigEndian.Uint64(n.cfg.Account[:]) % uint64(period))
+	d := now.Sub(n.p.T0) - shift
+	k := d / period
+	if d >= 0 {
+		k++
+	}
+	return n.p.T0.Add(shift + k*period)
+}
+
+// resend repeats, byte for byte, what the entry did not acknowledge within the
+// current window before the connection broke.
+func (n *Node) resend(now time.Time) {
+	a := n.attempt
+	if a == nil {
+		return
+	}
+	if a.joinFrame != nil && !a.joinAccepted && now.After(n.p.JoinTime(a.id)) && now.Before(n.p.PhaseEnd(a.id, wire.PhaseJoin)) {
+		n.env.Send(n.entry, a.joinFrame)
+	}
+	if now.Before(n.p.OnionClose(a.id)) {
+		for i, f := range a.onionFrames {
+			if !a.onionAccepted[i] && now.After(n.p.OnionTime(a.id, i)) {
+				n.env.Send(n.entry, f)
+			}
+		}
+	}
+	if a.ackFrame != nil && !a.ackAccepted && now.After(n.p.AckTime(a.id)) && now.Before(n.p.PhaseEnd(a.id, wire.PhaseAck)) {
+		n.env.Send(n.entry, a.ackFrame)
+	}
+}

@@ -1,0 +1,292 @@
+package station
+
+import (
+	"errors"
+	"time"
+
+	"backchannel/internal/contact"
+	"backchannel/internal/link"
+	"backchannel/internal/pairwise"
+	"backchannel/internal/vault"
+	"backchannel/internal/wire"
+)
+
+// conversation is a contact together with its session and what waits for it.
+type conversation struct {
+	contact contact.Contact
+	session *pairwise.Session
+	sources map[wire.ItemID]*source
+	phase   pairwise.Phase // as last seen, to notice the end of an introduction
+	trouble error          // why its lane idles although assigned
+}
+
+// meets tells whether the contact may be looked for at t: an invitation that
+// nobody came for is not looked for after its expiry.
+func (c *conversation) meets(t time.Time) bool {
+	return c.session.Phase() != pairwise.Refused && (c.session.Phase() != pairwise.Waiting || c.contact.Expires.IsZero() || t.Before(c.contact.Expires))
+}
+
+// together tells whether the contact talks in the running circuits.
+func (n *Node) together(id contact.ID) bool {
+	if n.current == nil {
+		return false
+	}
+	for _, l := range n.current.lanes {
+		if l.talk != nil && l.conv.contact.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// meetingsChanged tells the watchers that contacts may have come or gone with a
+// new set of circuits.
+func (n *Node) meetingsChanged(now time.Time) { n.notify(Event{Time: now, Kind: EventMeetings}) }
+
+// Loaded is what a vault holds of one contact at unlock.
+type Loaded struct {
+	Contact contact.Contact
+	Session *pairwise.Session
+	Queue   []Outgoing
+}
+
+// Outgoing is an item that waits for delivery.
+type Outgoing struct {
+	ID       wire.ItemID
+	Class    wire.Class
+	Size     uint32
+	Assigned uint32 // bytes that are in frames already
+}
+
+// Unlock gives the node its vault and contacts. From the next attempt on their
+// lanes list real tags.
+func (n *Node) Unlock(v *vault.Vault, lanes contact.Lanes, all []Loaded) {
+	n.vault, n.lanes = v, lanes
+	for _, l := range all {
+		n.Add(l)
+	}
+}
+
+// Lock forgets every contact and session and returns when the vault is no longer
+// used (done runs then). The running circuits go on with what their lanes carry:
+// cells of a talking lane turn into padding that nobody can tell apart.
+func (n *Node) Lock(done func()) {
+	n.save(func(bool) {
+		n.vault = nil
+		n.lanes = contact.Lanes{}
+		clear(n.talks)
+		done()
+	})
+}
+
+// Add makes a contact that the vault already holds part of the schedule.
+func (n *Node) Add(l Loaded) {
+	c := &conversation{contact: l.Contact, session: l.Session, sources: map[wire.ItemID]*source{}, phase: l.Session.Phase()}
+	n.talks[l.Contact.ID] = c
+	for _, o := range l.Queue {
+		n.Queue(l.Contact.ID, o)
+	}
+}
+
+// Remove takes a contact out of the schedule; its lane idles from the next
+// attempt on, and what runs keeps its keys until the set ends.
+func (n *Node) Remove(id contact.ID) { delete(n.talks, id) }
+
+// SetContact replaces what is known of a contact besides its session.
+func (n *Node) SetContact(c contact.Contact) {
+	if conv := n.talks[c.ID]; conv != nil {
+		conv.contact = c
+	}
+}
+
+// Lanes returns the lane table; SetLanes replaces it.
+func (n *Node) Lanes() contact.Lanes     { return n.lanes }
+func (n *Node) SetLanes(l contact.Lanes) { n.lanes = l }
+
+// Queue hands an accepted item to its session. Its bytes stay in the vault and
+// are read ahead piece by piece.
+func (n *Node) Queue(id contact.ID, o Outgoing) {
+	conv := n.talks[id]
+	if conv == nil {
+		return
+	}
+	s := &source{node: n, item: o.ID, size: o.Size}
+	conv.sources[o.ID] = s
+	conv.session.Queue(pairwise.Item{ID: o.ID, Class: o.Class, Size: o.Size, Read: s.read}, o.Assigned)
+	s.load(o.Assigned)
+}
+
+// readAhead is how much of an outgoing item is in memory: about a minute and a
+// half of two cells of 512 bytes a second.
+const readAhead = 96 << 10
+
+// source reads an outgoing item from the vault ahead of its use, so that no cell
+// ever waits for the disk.
+type source struct {
+	node    *Node
+	item    wire.ItemID
+	size    uint32
+	off     uint32
+	data    []byte
+	loading bool
+}
+
+// read implements pairwise.Item.Read: 0 means not ready.
+func (s *source) read(off uint32, p []byte) int {
+	if off < s.off || uint64(off) >= uint64(s.off)+uint64(len(s.data)) {
+		s.load(off)
+		return 0
+	}
+	have := s.data[off-s.off:]
+	if len(have) < len(p) && uint64(off)+uint64(len(have)) < uint64(s.size) {
+		s.load(off)
+		return 0 // rather wait than cut a record short
+	}
+	if len(have) < readAhead/2 && uint64(s.off)+uint64(len(s.data)) < uint64(s.size) {
+		s.load(off)
+	}
+	return copy(p, have)
+}
+
+func (s *source) load(off uint32) {
+	if s.loading || s.node.vault == nil || s.size == 0 {
+		return
+	}
+	s.loading = true
+	v := s.node.vault
+	buf := make([]byte, min(readAhead, int(s.size-off)))
+	var got int
+	var err error
+	s.node.env.Go(link.LaneDisk, func() {
+		err = v.View(func(tx *vault.Tx) (err error) {
+			got, err = tx.ReadOutgoing(s.item, off, buf)
+			return err
+		})
+	}, func(now time.Time) {
+		s.loading = false
+		if err != nil {
+			s.node.fail(now, "reading an outgoing letter from the vault", err)
+			return
+		}
+		s.off, s.data = off, buf[:got]
+	})
+}
+
+// save commits what every session has changed, in one transaction. Only one
+// commit is under way at a time; what changes meanwhile is part of the next. A
+// commit that fails loses nothing: the sessions hand the same out again. then,
+// if given, is told whether everything up to this call is durable.
+func (n *Node) save(then func(ok bool)) {
+	if then != nil {
+		n.after = append(n.after, then)
+	}
+	if n.saving {
+		n.again = n.again || then != nil
+		return
+	}
+	type change struct {
+		conv  *conversation
+		delta pairwise.Delta
+		token uint64
+	}
+	var changes []change
+	waiting := n.after
+	n.after = nil
+	finish := func(now time.Time, err error) {
+		for _, f := range waiting {
+			f(err == nil)
+		}
+		if n.again && !n.saving {
+			n.again = false
+			n.save(nil)
+		}
+	}
+	if n.vault == nil {
+		finish(time.Time{}, nil)
+		return
+	}
+	for _, c := range n.talks {
+		if d, token := c.session.Take(); d.Dirty {
+			changes = append(changes, change{c, d, token})
+		}
+	}
+	if len(changes) == 0 {
+		finish(time.Time{}, nil)
+		return
+	}
+	n.saving = true
+	v := n.vault
+	var err error
+	n.env.Go(link.LaneDisk, func() {
+		err = v.Update(func(tx *vault.Tx) error {
+			for _, c := range changes {
+				if err := tx.SaveSession(c.conv.contact.ID, c.delta); err != nil && !errors.Is(err, vault.ErrNotFound) {
+					return err
+				}
+			}
+			return nil
+		})
+	}, func(now time.Time) {
+		n.saving = false
+		for _, c := range changes {
+			if err != nil {
+				c.conv.session.Failed(c.token)
+				continue
+			}
+			c.conv.session.Saved(c.token)
+			n.committed(now, c.conv, c.delta)
+		}
+		if err != nil {
+			n.fail(now, "writing to the vault", err)
+		} else {
+			n.failed = nil
+		}
+		finish(now, err)
+	})
+}
+
+// committed tells the watchers what a commit made true.
+func (n *Node) committed(now time.Time, c *conversation, d pairwise.Delta) {
+	id := c.contact.ID
+	for _, r := range d.Records {
+		n.notify(Event{Time: now, Kind: EventReceiving, Contact: id, Item: r.Item, Bytes: r.Offset + uint32(len(r.Data)), Last: r.Last})
+	}
+	for _, p := range d.Progress {
+		n.notify(Event{Time: now, Kind: EventSending, Contact: id, Item: p.Item, Bytes: p.Assigned})
+	}
+	for _, item := range d.Delivered {
+		delete(c.sources, item)
+		n.notify(Event{Time: now, Kind: EventDelivered, Contact: id, Item: item})
+	}
+	if p := c.session.Phase(); p != c.phase {
+		c.phase = p
+		n.forgetInvitation(c)
+		n.notify(Event{Time: now, Kind: EventContact, Contact: id})
+	}
+}
+
+// forgetInvitation erases the text of an invitation once somebody came: the
+// first chain could be computed from it.
+func (n *Node) forgetInvitation(c *conversation) {
+	if c.contact.Invitation == "" || n.vault == nil {
+		return
+	}
+	c.contact.Invitation = ""
+	v, changed := n.vault, c.contact
+	var err error
+	n.env.Go(link.LaneDisk, func() {
+		err = v.Update(func(tx *vault.Tx) error { return tx.PutContact(changed) })
+	}, func(now time.Time) {
+		if err != nil {
+			n.fail(now, "erasing a used invitation", err)
+		}
+	})
+}
+
+// fail keeps the last local failure for the status and the log. What it says
+// never depends on which contact it was.
+func (n *Node) fail(now time.Time, doing string, err error) {
+	n.failed = errors.Join(errors.New(doing), err)
+	n.log.Error("station: "+doing+" failed", "err", err)
+	n.notify(Event{Time: now, Kind: EventTrouble, Text: doing + ": " + err.Error()})
+}

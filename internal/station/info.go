@@ -1,0 +1,178 @@
+package station
+
+import (
+	"fmt"
+	"time"
+)
+
+// The types below are what a station shows its principal: plain values, ready
+// for JSON, without keys.
+
+// Code classifies an Error for programs.
+type Code string
+
+// The codes.
+const (
+	CodeInvalid  Code = "invalid"   // the request itself is wrong
+	CodeNotFound Code = "not-found" // no such contact or item
+	CodeConflict Code = "conflict"  // it does not fit the present state
+	CodeLocked   Code = "locked"    // the vault is locked
+	CodeTooLarge Code = "too-large" // more bytes than an item may have
+	CodeDenied   Code = "denied"    // wrong passphrase
+	CodeFull     Code = "disk-full" // the disk is full; nothing was changed
+	CodeInternal Code = "internal"  // anything else
+)
+
+// Error is what every method of Station returns: what was being done, what was
+// wrong and what to do, in one line, without contacts, keys or addresses.
+type Error struct {
+	Code Code
+	Text string
+	Err  error // the cause, if any
+}
+
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return e.Text + ": " + e.Err.Error()
+	}
+	return e.Text
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+func fault(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Text: fmt.Sprintf(format, args...)}
+}
+
+// ContactState is how far the acquaintance with a contact is.
+type ContactState string
+
+// The states of a contact.
+const (
+	StateInvited     ContactState = "invited"     // an invitation is out, nobody came yet
+	StateAccepted    ContactState = "accepted"    // we accepted theirs and look for them
+	StateIntroducing ContactState = "introducing" // both met; keys are being agreed
+	StateIntroduced  ContactState = "introduced"  // keys agreed
+	StateExpired     ContactState = "expired"     // nobody came in time; the invitation may have been used
+	StateRefused     ContactState = "refused"     // what they sent did not fit their promise
+)
+
+// ContactInfo describes one contact.
+type ContactInfo struct {
+	ID         string       `json:"id" doc:"local identifier, 32 hexadecimal digits"`
+	Name       string       `json:"name" doc:"the name given here; nobody else sees it"`
+	State      ContactState `json:"state" enum:"invited,accepted,introducing,introduced,expired,refused"`
+	Verified   bool         `json:"verified" doc:"the words were compared by voice"`
+	Together   bool         `json:"together" doc:"cells to it are carried in the running circuits"`
+	Lane       int          `json:"lane" doc:"its lane from 1, or 0 when parked"`
+	Leaving    *time.Time   `json:"leaving,omitempty" doc:"when its lane will idle, if it was freed"`
+	Waiting    int          `json:"waiting" doc:"items not yet delivered"`
+	Created    time.Time    `json:"created"`
+	Expires    *time.Time   `json:"expires,omitempty" doc:"when the invitation ends"`
+	Invitation *Invitation  `json:"invitation,omitempty" doc:"until somebody came"`
+}
+
+// Invitation is an invitation in the forms in which it can be handed over.
+type Invitation struct {
+	Text  string   `json:"text"`
+	Words []string `json:"words"`
+}
+
+// ItemState is how far an item got.
+type ItemState string
+
+// The states of an item. The first three are the sender's.
+const (
+	ItemWaiting   ItemState = "waiting"   // none of it has left
+	ItemSending   ItemState = "sent"      // some or all of it has left
+	ItemDelivered ItemState = "delivered" // all of it is in the other station's vault
+	ItemArriving  ItemState = "arriving"  // part of it is here
+	ItemArrived   ItemState = "arrived"   // all of it is here
+)
+
+// ItemInfo describes one signal or letter.
+type ItemInfo struct {
+	ID        string     `json:"id" doc:"32 hexadecimal digits"`
+	Contact   string     `json:"contact" doc:"the contact's identifier"`
+	Name      string     `json:"name" doc:"the contact's name"`
+	Verified  bool       `json:"verified" doc:"whether that contact is verified"`
+	Outgoing  bool       `json:"outgoing"`
+	Kind      string     `json:"kind" enum:"signal,letter"`
+	Subject   string     `json:"subject,omitempty"`
+	FileName  string     `json:"file_name,omitempty"`
+	MediaType string     `json:"media_type,omitempty"`
+	Size      int64      `json:"size" doc:"bytes of the content"`
+	SHA256    string     `json:"sha256" doc:"of the content; for an incoming item computed over what arrived"`
+	State     ItemState  `json:"state" enum:"waiting,sent,delivered,arriving,arrived"`
+	Done      int64      `json:"done" doc:"bytes sent or arrived so far, header included"`
+	Total     int64      `json:"total" doc:"bytes in all, header included; 0 while not known"`
+	Read      bool       `json:"read"`
+	Created   time.Time  `json:"created"`
+	Finished  *time.Time `json:"finished,omitempty" doc:"when it was delivered or had arrived"`
+	Damaged   bool       `json:"damaged,omitempty" doc:"the other side sent something else than it announced"`
+	Left      *Left      `json:"left,omitempty" doc:"an estimate, for an item under way"`
+}
+
+// Left is an estimate of what remains, if both stay connected and nothing of a
+// higher priority comes between.
+type Left struct {
+	Rounds  int64   `json:"rounds"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Status describes the station and its network.
+type Status struct {
+	Unlocked   bool        `json:"unlocked"`
+	Connected  bool        `json:"connected" doc:"to the entry"`
+	Usual      bool        `json:"usual" doc:"connected, and cells leave every round: the traffic is the same as always"`
+	Network    string      `json:"network" doc:"name in the network file"`
+	Net        string      `json:"net" doc:"hash of the network file"`
+	Relays     []RelayInfo `json:"relays"`
+	Stations   int         `json:"stations" doc:"in the last signed roster"`
+	Epoch      uint64      `json:"epoch"`
+	Round      uint64      `json:"round"`
+	NextEpoch  float64     `json:"next_epoch_seconds"`
+	Circuits   *uint64     `json:"circuits,omitempty" doc:"epoch whose circuits carry the cells"`
+	Lanes      int         `json:"lanes"`
+	LanesFree  int         `json:"lanes_free"`
+	Attempts   int         `json:"attempts" doc:"set-ups begun since the start"`
+	Aborted    int         `json:"aborted"`
+	Reconnects int         `json:"reconnects"`
+	Waiting    int         `json:"waiting" doc:"items not yet delivered"`
+	Left       *Left       `json:"left,omitempty" doc:"until all of them are, if both sides stay"`
+	ClockOff   bool        `json:"clock_off" doc:"this clock and the entry's differ by more than the tolerance"`
+	ClockSkew  float64     `json:"clock_skew_seconds" doc:"this clock minus the entry's"`
+	Proxy      bool        `json:"proxy" doc:"the entry is reached through a SOCKS5 proxy"`
+	Warnings   []string    `json:"warnings"`
+	RoundTime  float64     `json:"round_seconds"`
+	EpochTime  float64     `json:"epoch_seconds"`
+}
+
+// RelayInfo names a relay and who runs it.
+type RelayInfo struct {
+	Name     string `json:"name"`
+	Operator string `json:"operator"`
+}
+
+// Notice is an event for the principal; see EventKind.
+type Notice struct {
+	Time     time.Time `json:"time"`
+	Kind     EventKind `json:"kind"`
+	Contact  string    `json:"contact,omitempty"`
+	Item     string    `json:"item,omitempty"`
+	Bytes    int64     `json:"bytes,omitempty"`
+	Last     bool      `json:"last,omitempty"`
+	Epoch    uint64    `json:"epoch,omitempty"`
+	Stations int       `json:"stations,omitempty"`
+	Text     string    `json:"text,omitempty"`
+}
+
+// Draft is what a principal wants to send.
+type Draft struct {
+	Kind      string // "signal" or "letter"
+	Subject   string
+	FileName  string
+	MediaType string
+	Content   []byte
+}

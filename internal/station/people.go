@@ -1,0 +1,447 @@
+package station
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"backchannel/internal/contact"
+	"backchannel/internal/pairwise"
+	"backchannel/internal/suite"
+	"backchannel/internal/vault"
+)
+
+// defaultExpiry is how long an invitation holds unless said otherwise.
+const defaultExpiry = 7 * 24 * time.Hour
+
+// seen is what the node knows of a contact, copied out of its goroutine.
+type seen struct {
+	contact  contact.Contact
+	phase    pairwise.Phase
+	together bool
+	lane     int // from 1, 0 when parked
+	leaving  *uint64
+}
+
+// people copies what the node knows of every contact.
+func (s *Station) people(ctx context.Context) (out []seen, now time.Time, err error) {
+	err = s.do(ctx, func(t time.Time) {
+		now = t
+		e, _ := s.nw.Params.EpochAt(t)
+		for _, c := range s.node.talks {
+			k := seen{contact: c.contact, phase: c.session.Phase(), together: s.node.together(c.contact.ID)}
+			if l, ok := s.node.lanes.Of(c.contact.ID, e); ok {
+				k.lane = l.Lane + 1
+				if l.Leaves > 0 {
+					k.leaving = &l.Leaves
+				}
+			}
+			out = append(out, k)
+		}
+	})
+	sortSeen(out)
+	return out, now, err
+}
+
+func sortSeen(all []seen) {
+	for i := 1; i < len(all); i++ {
+		for j := i; j > 0 && all[j].contact.Created.Before(all[j-1].contact.Created); j-- {
+			all[j], all[j-1] = all[j-1], all[j]
+		}
+	}
+}
+
+func (s *Station) info(k seen, now time.Time, waiting int) ContactInfo {
+	c := ContactInfo{
+		ID: hex.EncodeToString(k.contact.ID[:]), Name: k.contact.Name, Verified: k.contact.Verified,
+		Together: k.together, Lane: k.lane, Waiting: waiting, Created: k.contact.Created,
+	}
+	switch k.phase {
+	case pairwise.Introduced:
+		c.State = StateIntroduced
+	case pairwise.Introducing:
+		c.State = StateIntroducing
+	case pairwise.Refused:
+		c.State = StateRefused
+	default:
+		c.State = StateAccepted
+		if k.contact.Role == pairwise.Inviter {
+			c.State = StateInvited
+		}
+		if !k.contact.Expires.IsZero() {
+			t := k.contact.Expires
+			c.Expires = &t
+			if !now.Before(t) {
+				c.State = StateExpired
+			}
+		}
+		if k.contact.Role == pairwise.Inviter && k.contact.Invitation != "" && c.State == StateInvited {
+			c.Invitation = invitationOf(k.contact.Invitation)
+		}
+	}
+	if k.leaving != nil {
+		t := s.nw.Params.EpochStart(*k.leaving)
+		c.Leaving = &t
+	}
+	return c
+}
+
+// Contacts lists all contacts, oldest first.
+func (s *Station) Contacts(ctx context.Context) ([]ContactInfo, error) {
+	v, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	all, now, err := s.people(ctx)
+	if err != nil {
+		return nil, err
+	}
+	waiting := map[contact.ID]int{}
+	if err := v.View(func(tx *vault.Tx) (err error) {
+		waiting, err = tx.Waiting()
+		return err
+	}); err != nil {
+		return nil, s.trouble("listing contacts", err)
+	}
+	out := make([]ContactInfo, 0, len(all))
+	for _, k := range all {
+		out = append(out, s.info(k, now, waiting[k.contact.ID]))
+	}
+	return out, nil
+}
+
+// Contact returns one contact by identifier or exact name.
+func (s *Station) Contact(ctx context.Context, ref string) (ContactInfo, error) {
+	all, err := s.Contacts(ctx)
+	if err != nil {
+		return ContactInfo{}, err
+	}
+	for _, c := range all {
+		if c.ID == ref || c.Name == ref {
+			return c, nil
+		}
+	}
+	return ContactInfo{}, fault(CodeNotFound, "there is no contact of that name: \"backchannel contacts\" lists them")
+}
+
+// find resolves a reference to what the node holds.
+func (s *Station) find(ctx context.Context, ref string) (seen, error) {
+	if _, err := s.open(); err != nil {
+		return seen{}, err
+	}
+	all, _, err := s.people(ctx)
+	if err != nil {
+		return seen{}, err
+	}
+	for _, k := range all {
+		if k.contact.Name == ref || hex.EncodeToString(k.contact.ID[:]) == ref {
+			return k, nil
+		}
+	}
+	return seen{}, fault(CodeNotFound, "there is no contact of that name: \"backchannel contacts\" lists them")
+}
+
+// checkName refuses names that could not be told apart or shown.
+func (s *Station) checkName(ctx context.Context, name string, except contact.ID) (string, error) {
+	name = strings.TrimSpace(name)
+	if name == "" || !utf8.ValidString(name) || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return "", fault(CodeInvalid, "a contact's name is 1 to 200 bytes of text on one line")
+	}
+	all, _, err := s.people(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, k := range all {
+		if k.contact.Name == name && k.contact.ID != except {
+			return "", fault(CodeConflict, "there is a contact of that name already: choose another")
+		}
+	}
+	return name, nil
+}
+
+// Invite makes an invitation and gives it an idle lane if there is one.
+func (s *Station) Invite(ctx context.Context, name string, expires time.Duration) (ContactInfo, error) {
+	if expires == 0 {
+		expires = defaultExpiry
+	}
+	return s.meet(ctx, name, func(now time.Time, epoch uint64) (contact.Contact, *pairwise.Session, error) {
+		inv, err := contact.NewInvitation(s.net, epoch, expires, s.nw.Params)
+		if err != nil {
+			return contact.Contact{}, nil, &Error{CodeInvalid, "making an invitation", err}
+		}
+		c := contact.Contact{Role: pairwise.Inviter, Expires: inv.Expiry(s.nw.Params), Invitation: inv.Text()}
+		return c, pairwise.NewSession(pairwise.Inviter, inv.Sigma, uint64(inv.IssueEpoch)), nil
+	})
+}
+
+// Accept accepts an invitation given as text or words.
+func (s *Station) Accept(ctx context.Context, name, invitation string) (ContactInfo, error) {
+	return s.meet(ctx, name, func(now time.Time, epoch uint64) (contact.Contact, *pairwise.Session, error) {
+		inv, err := contact.ParseInvitation(invitation)
+		if err == nil {
+			err = inv.Check(s.net, s.nw.Params, now)
+		}
+		if err != nil {
+			return contact.Contact{}, nil, &Error{CodeInvalid, "accepting the invitation", err}
+		}
+		if used, err := s.used(inv.Sigma); err != nil || used {
+			if err != nil {
+				return contact.Contact{}, nil, err
+			}
+			return contact.Contact{}, nil, fault(CodeConflict, "accepting the invitation: it was used on this station already: ask for another")
+		}
+		c := contact.Contact{Role: pairwise.Invitee, Expires: inv.Expiry(s.nw.Params)}
+		return c, pairwise.NewSession(pairwise.Invitee, inv.Sigma, uint64(inv.IssueEpoch)), nil
+	})
+}
+
+// used remembers by a hash which invitations this station made or accepted.
+func (s *Station) used(sigma [32]byte) (bool, error) {
+	v, err := s.opened()
+	if err != nil {
+		return false, err
+	}
+	h := suite.Digest(sigma[:])
+	key := "used/" + hex.EncodeToString(h[:])
+	found := false
+	err = v.Update(func(tx *vault.Tx) error {
+		b, err := tx.Setting(key)
+		if err != nil && !errors.Is(err, vault.ErrNotFound) {
+			return err
+		}
+		found = b != nil
+		return tx.PutSetting(key, []byte{1})
+	})
+	return found, s.trouble("accepting the invitation", err)
+}
+
+// meet makes a contact durable and then part of the schedule.
+func (s *Station) meet(ctx context.Context, name string, make func(now time.Time, epoch uint64) (contact.Contact, *pairwise.Session, error)) (ContactInfo, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, err := s.opened()
+	if err != nil {
+		return ContactInfo{}, err
+	}
+	if name, err = s.checkName(ctx, name, contact.ID{}); err != nil {
+		return ContactInfo{}, err
+	}
+	var now time.Time
+	var lanes contact.Lanes
+	if err := s.do(ctx, func(t time.Time) { now, lanes = t, s.node.Lanes() }); err != nil {
+		return ContactInfo{}, err
+	}
+	epoch, ok := s.nw.Params.EpochAt(now)
+	if !ok {
+		epoch = 0
+	}
+	c, session, err := make(now, epoch)
+	if err != nil {
+		return ContactInfo{}, err
+	}
+	suite.Random(c.ID[:])
+	c.Name, c.Created = name, now
+	next, err := lanes.Assign(c.ID, epoch)
+	if err != nil && !errors.Is(err, contact.ErrNoIdleLane) {
+		return ContactInfo{}, s.trouble("giving the contact a lane", err)
+	}
+	if err == nil {
+		lanes = next
+	}
+	delta, token := session.Take()
+	if err := v.Update(func(tx *vault.Tx) error {
+		if err := tx.PutContact(c); err != nil {
+			return err
+		}
+		if err := tx.PutLanes(lanes); err != nil {
+			return err
+		}
+		return tx.SaveSession(c.ID, delta)
+	}); err != nil {
+		return ContactInfo{}, s.trouble("keeping the contact", err)
+	}
+	session.Saved(token)
+	if err := s.do(ctx, func(time.Time) {
+		s.node.SetLanes(lanes)
+		s.node.Add(Loaded{Contact: c, Session: session})
+	}); err != nil {
+		return ContactInfo{}, err
+	}
+	return s.one(ctx, c.ID)
+}
+
+// one describes a contact by identifier. The caller may hold mu.
+func (s *Station) one(ctx context.Context, id contact.ID) (ContactInfo, error) {
+	all, now, err := s.people(ctx)
+	if err != nil {
+		return ContactInfo{}, err
+	}
+	for _, k := range all {
+		if k.contact.ID == id {
+			return s.info(k, now, 0), nil
+		}
+	}
+	return ContactInfo{}, fault(CodeNotFound, "the contact is gone")
+}
+
+// Cancel withdraws an invitation that nobody has used and erases its key.
+func (s *Station) Cancel(ctx context.Context, ref string) error {
+	k, err := s.find(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if k.contact.Role != pairwise.Inviter || k.phase != pairwise.Waiting {
+		return fault(CodeConflict, "cancelling the invitation: it was used: the contact is there")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, err := s.opened()
+	if err != nil {
+		return err
+	}
+	var lanes contact.Lanes
+	if err := s.do(ctx, func(now time.Time) {
+		e, _ := s.nw.Params.EpochAt(now)
+		lanes = s.node.Lanes().Remove(k.contact.ID, e)
+	}); err != nil {
+		return err
+	}
+	if err := v.Update(func(tx *vault.Tx) error {
+		if err := tx.PutLanes(lanes); err != nil {
+			return err
+		}
+		return tx.DeleteContact(k.contact.ID)
+	}); err != nil {
+		return s.trouble("cancelling the invitation", err)
+	}
+	return s.do(ctx, func(time.Time) {
+		s.node.SetLanes(lanes)
+		s.node.Remove(k.contact.ID)
+	})
+}
+
+// change edits a contact in the vault and then in the node.
+func (s *Station) change(ctx context.Context, doing string, k seen, edit func(*contact.Contact)) (ContactInfo, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, err := s.opened()
+	if err != nil {
+		return ContactInfo{}, err
+	}
+	c := k.contact
+	edit(&c)
+	if err := v.Update(func(tx *vault.Tx) error { return tx.PutContact(c) }); err != nil {
+		return ContactInfo{}, s.trouble(doing, err)
+	}
+	if err := s.do(ctx, func(time.Time) { s.node.SetContact(c) }); err != nil {
+		return ContactInfo{}, err
+	}
+	return s.one(ctx, c.ID)
+}
+
+// Rename gives a contact another name.
+func (s *Station) Rename(ctx context.Context, ref, name string) (ContactInfo, error) {
+	k, err := s.find(ctx, ref)
+	if err != nil {
+		return ContactInfo{}, err
+	}
+	if name, err = s.checkName(ctx, name, k.contact.ID); err != nil {
+		return ContactInfo{}, err
+	}
+	return s.change(ctx, "renaming the contact", k, func(c *contact.Contact) { c.Name = name })
+}
+
+// Words returns the four words to compare by voice.
+func (s *Station) Words(ctx context.Context, ref string) ([]string, error) {
+	k, err := s.find(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	var indices [4]uint16
+	ok := false
+	if err := s.do(ctx, func(time.Time) {
+		if c := s.node.talks[k.contact.ID]; c != nil {
+			indices, ok = c.session.Words()
+		}
+	}); err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fault(CodeConflict, "there are no words yet: both stations must have met first; look at \"backchannel contacts\"")
+	}
+	words := make([]string, len(indices))
+	for i, w := range indices {
+		words[i] = contact.Word(w)
+	}
+	return words, nil
+}
+
+// Confirm marks a contact verified after its words were compared.
+func (s *Station) Confirm(ctx context.Context, ref string) (ContactInfo, error) {
+	k, err := s.find(ctx, ref)
+	if err != nil {
+		return ContactInfo{}, err
+	}
+	if k.phase != pairwise.Introduced {
+		return ContactInfo{}, fault(CodeConflict, "confirming the words: the stations have not met yet; there is nothing to compare")
+	}
+	return s.change(ctx, "confirming the words", k, func(c *contact.Contact) { c.Verified = true })
+}
+
+// AssignLane gives a contact an idle lane, at once.
+func (s *Station) AssignLane(ctx context.Context, ref string) (ContactInfo, error) {
+	return s.changeLanes(ctx, ref, func(l contact.Lanes, id contact.ID, epoch uint64) (contact.Lanes, error) {
+		return l.Assign(id, epoch)
+	})
+}
+
+// FreeLane takes a contact's lane away at a random epoch within the next hour: a
+// contact sees from when to when its own lane is there, and the moment must not
+// tell why.
+func (s *Station) FreeLane(ctx context.Context, ref string) (ContactInfo, error) {
+	return s.changeLanes(ctx, ref, func(l contact.Lanes, id contact.ID, epoch uint64) (contact.Lanes, error) {
+		return l.Release(id, epoch, s.nw.Params)
+	})
+}
+
+func (s *Station) changeLanes(ctx context.Context, ref string, edit func(contact.Lanes, contact.ID, uint64) (contact.Lanes, error)) (ContactInfo, error) {
+	k, err := s.find(ctx, ref)
+	if err != nil {
+		return ContactInfo{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, err := s.opened()
+	if err != nil {
+		return ContactInfo{}, err
+	}
+	var lanes contact.Lanes
+	var epoch uint64
+	if err := s.do(ctx, func(now time.Time) {
+		lanes = s.node.Lanes()
+		epoch, _ = s.nw.Params.EpochAt(now)
+	}); err != nil {
+		return ContactInfo{}, err
+	}
+	if lanes, err = edit(lanes, k.contact.ID, epoch); err != nil {
+		return ContactInfo{}, &Error{CodeConflict, "changing the lane", err}
+	}
+	if err := v.Update(func(tx *vault.Tx) error { return tx.PutLanes(lanes) }); err != nil {
+		return ContactInfo{}, s.trouble("changing the lane", err)
+	}
+	if err := s.do(ctx, func(time.Time) { s.node.SetLanes(lanes) }); err != nil {
+		return ContactInfo{}, err
+	}
+	return s.one(ctx, k.contact.ID)
+}
+
+func invitationOf(text string) *Invitation {
+	inv, err := contact.ParseInvitation(text)
+	if err != nil {
+		return &Invitation{Text: text}
+	}
+	return &Invitation{Text: text, Words: inv.Words()}
+}

@@ -1,0 +1,135 @@
+package station
+
+import (
+	"time"
+
+	"backchannel/internal/contact"
+	"backchannel/internal/pairwise"
+	"backchannel/internal/wire"
+)
+
+// trafficRounds is how many rounds of the station's own traffic are kept, as an
+// observer would record it.
+const trafficRounds = 600
+
+// Tick is one round of a station's traffic as its observer sees it.
+type Tick struct {
+	Round    uint64
+	Sent     int // bytes of the one cells frame; 0 if none left
+	Received int // bytes of the one answers frame; 0 if none came
+}
+
+// stats are counts that hold for an idle station and a talking one alike.
+type stats struct {
+	connectedSince time.Time
+	disconnects    int
+	attempts       int // begun
+	aborted        int // joined, and no circuits came of them
+	revealed       int
+	stations       int // in the last signed roster
+	skew           time.Duration
+	skewed         bool
+	otherEpoch     uint64
+	ticks          [trafficRounds]Tick
+}
+
+func (s *stats) tick(round uint64) *Tick {
+	t := &s.ticks[round%trafficRounds]
+	if t.Round != round {
+		*t = Tick{Round: round}
+	}
+	return t
+}
+
+func (s *stats) sent(_ time.Time, round uint64, size int)     { s.tick(round).Sent = size }
+func (s *stats) received(_ time.Time, round uint64, size int) { s.tick(round).Received = size }
+
+// Traffic returns the last count rounds before now, oldest first.
+func (n *Node) Traffic(now time.Time, count int) []Tick {
+	r, ok := n.p.RoundAt(now)
+	count = min(count, trafficRounds)
+	if !ok {
+		return nil
+	}
+	var out []Tick
+	for i := uint64(count); i > 0; i-- {
+		if r < i {
+			continue
+		}
+		t := n.stats.ticks[(r-i)%trafficRounds]
+		if t.Round != r-i {
+			t = Tick{Round: r - i}
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// ServerTime is told the entry's clock at each connection. The entry is not
+// trusted: its time is shown to the owner and never used.
+func (n *Node) ServerTime(server, local time.Time) {
+	n.stats.skew = local.Sub(server)
+	n.stats.skewed = n.stats.skew.Abs() > n.p.ClockTolerance
+	if n.stats.skewed {
+		n.log.Warn("station: this clock and the network's differ by more than the tolerance: set the clock", "difference", n.stats.skew.Round(time.Millisecond))
+	}
+}
+
+// observeEpoch notes for which epoch the relays make keys.
+func (n *Node) observeEpoch(e uint64) { n.stats.otherEpoch = e }
+
+// Health is the node's own view of itself.
+type Health struct {
+	Unlocked   bool
+	Connected  bool
+	Epoch      uint64
+	Round      uint64
+	Attempt    wire.Attempt // of the running circuits; zero without
+	Circuits   bool         // cells are being sent
+	Stations   int          // in the last signed roster
+	Attempts   int
+	Aborted    int
+	Revealed   int
+	Reconnects int
+	ClockSkew  time.Duration // own minus entry's, at the last connection
+	ClockOff   bool          // beyond the tolerance
+	Trouble    string        // the last local failure, until a commit succeeds
+}
+
+// Health describes the node at now.
+func (n *Node) Health(now time.Time) Health {
+	h := Health{
+		Unlocked: n.vault != nil, Connected: n.connected, Stations: n.stats.stations,
+		Attempts: n.stats.attempts, Aborted: n.stats.aborted, Revealed: n.stats.revealed,
+		Reconnects: n.stats.disconnects, ClockSkew: n.stats.skew, ClockOff: n.stats.skewed,
+	}
+	h.Epoch, _ = n.p.EpochAt(now)
+	h.Round, _ = n.p.RoundAt(now)
+	if n.current != nil {
+		h.Attempt, h.Circuits = n.current.id, true
+	}
+	if n.failed != nil {
+		h.Trouble = n.failed.Error()
+	}
+	return h
+}
+
+// freeLanes is how many lanes belong to nobody.
+func (n *Node) freeLanes(now time.Time) int {
+	e, _ := n.p.EpochAt(now)
+	if n.vault == nil {
+		return n.p.Lanes
+	}
+	return n.lanes.Idle(e)
+}
+
+// PhaseOf and TogetherWith tell how far a contact is, for the simulation.
+func (n *Node) PhaseOf(id contact.ID) pairwise.Phase {
+	if c := n.talks[id]; c != nil {
+		return c.session.Phase()
+	}
+	return pairwise.Waiting
+}
+
+// TogetherWith tells whether the running circuits carry cells to the contact.
+func (n *Node) TogetherWith(id contact.ID) bool { return n.together(id) }

@@ -1,0 +1,239 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"backchannel/internal/station"
+)
+
+// errorType prefixes the type of every problem document.
+const errorType = "backchannel:"
+
+// NewHandler serves the API of s.
+func NewHandler(s *station.Station, version string) http.Handler {
+	mux := http.NewServeMux()
+	config := huma.DefaultConfig("Backchannel station", version)
+	config.DocsPath = "" // the bundled pages load foreign scripts
+	config.SchemasPath = ""
+	config.CreateHooks = nil // no $schema links in answers
+	config.Info.Description = "The station of one principal. Served on a unix socket that only its owner may open."
+	api := humago.New(mux, config)
+	registerStation(api, s)
+	registerContacts(api, s)
+	registerItems(api, s)
+	registerEvents(mux, api, s)
+	return mux
+}
+
+// status maps the station's error codes to HTTP.
+var status = map[station.Code]int{
+	station.CodeInvalid:  http.StatusUnprocessableEntity,
+	station.CodeNotFound: http.StatusNotFound,
+	station.CodeConflict: http.StatusConflict,
+	station.CodeLocked:   http.StatusLocked,
+	station.CodeTooLarge: http.StatusRequestEntityTooLarge,
+	station.CodeDenied:   http.StatusForbidden,
+	station.CodeFull:     http.StatusInsufficientStorage,
+	station.CodeInternal: http.StatusInternalServerError,
+}
+
+// problem turns a station's error into a problem document.
+func problem(err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &station.Error{Code: station.CodeInternal}
+	code := http.StatusInternalServerError
+	if errors.As(err, &e) {
+		code = status[e.Code]
+	}
+	return &huma.ErrorModel{
+		Type: errorType + string(e.Code), Title: http.StatusText(code), Status: code, Detail: err.Error(),
+	}
+}
+
+// reply wraps a body for huma.
+type reply[T any] struct{ Body T }
+
+func answer[T any](v T, err error) (*reply[T], error) {
+	if err != nil {
+		return nil, problem(err)
+	}
+	return &reply[T]{v}, nil
+}
+
+// Ref is a path parameter that names a contact.
+type Ref struct {
+	Contact string `path:"contact" doc:"a contact's identifier or its exact name"`
+}
+
+func operation(method, path, id, summary string, success int) huma.Operation {
+	return huma.Operation{
+		OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: success,
+		Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusLocked},
+	}
+}
+
+func registerStation(api huma.API, s *station.Station) {
+	huma.Register(api, operation(http.MethodGet, "/v1/status", "status", "The station, its network and what waits", 200),
+		func(ctx context.Context, _ *struct{}) (*reply[station.Status], error) { return answer(s.Status(ctx)) })
+
+	type unlock struct {
+		Body struct {
+			Passphrase string `json:"passphrase"`
+		}
+	}
+	huma.Register(api, operation(http.MethodPost, "/v1/unlock", "unlock", "Open the vault", 204),
+		func(ctx context.Context, in *unlock) (*struct{}, error) {
+			return nil, problem(s.Unlock(ctx, []byte(in.Body.Passphrase)))
+		})
+	huma.Register(api, operation(http.MethodPost, "/v1/lock", "lock", "Close the vault; the traffic goes on with idle lanes", 204),
+		func(ctx context.Context, _ *struct{}) (*struct{}, error) { return nil, problem(s.Lock(ctx)) })
+
+	type traffic struct {
+		Rounds int `query:"rounds" default:"60" minimum:"1" maximum:"600" doc:"how many of the last rounds"`
+	}
+	huma.Register(api, operation(http.MethodGet, "/v1/traffic", "traffic", "The station's own traffic, round by round, as an observer sees it", 200),
+		func(ctx context.Context, in *traffic) (*reply[[]station.TrafficTick], error) {
+			return answer(s.Traffic(ctx, in.Rounds))
+		})
+}
+
+func registerContacts(api huma.API, s *station.Station) {
+	huma.Register(api, operation(http.MethodGet, "/v1/contacts", "contacts", "All contacts", 200),
+		func(ctx context.Context, _ *struct{}) (*reply[[]station.ContactInfo], error) {
+			return answer(s.Contacts(ctx))
+		})
+	huma.Register(api, operation(http.MethodGet, "/v1/contacts/{contact}", "contact", "One contact", 200),
+		func(ctx context.Context, in *Ref) (*reply[station.ContactInfo], error) {
+			return answer(s.Contact(ctx, in.Contact))
+		})
+
+	type invite struct {
+		Body struct {
+			Name    string `json:"name" minLength:"1" maxLength:"200" doc:"how to call the invited here"`
+			Expires int64  `json:"expires_seconds" minimum:"0" doc:"how long the invitation holds; 0 takes the default of a week"`
+		}
+	}
+	huma.Register(api, operation(http.MethodPost, "/v1/invitations", "invite", "Make an invitation", 201),
+		func(ctx context.Context, in *invite) (*reply[station.ContactInfo], error) {
+			return answer(s.Invite(ctx, in.Body.Name, time.Duration(in.Body.Expires)*time.Second))
+		})
+	huma.Register(api, operation(http.MethodDelete, "/v1/invitations/{contact}", "cancel-invitation", "Cancel an invitation that nobody has used", 204),
+		func(ctx context.Context, in *Ref) (*struct{}, error) { return nil, problem(s.Cancel(ctx, in.Contact)) })
+
+	type accept struct {
+		Body struct {
+			Name       string `json:"name" minLength:"1" maxLength:"200" doc:"how to call the inviter here"`
+			Invitation string `json:"invitation" doc:"its text or its 31 words"`
+		}
+	}
+	huma.Register(api, operation(http.MethodPost, "/v1/contacts", "accept", "Accept an invitation", 201),
+		func(ctx context.Context, in *accept) (*reply[station.ContactInfo], error) {
+			return answer(s.Accept(ctx, in.Body.Name, in.Body.Invitation))
+		})
+
+	type rename struct {
+		Ref
+		Body struct {
+			Name string `json:"name" minLength:"1" maxLength:"200"`
+		}
+	}
+	huma.Register(api, operation(http.MethodPatch, "/v1/contacts/{contact}", "rename", "Give a contact another name", 200),
+		func(ctx context.Context, in *rename) (*reply[station.ContactInfo], error) {
+			return answer(s.Rename(ctx, in.Contact, in.Body.Name))
+		})
+
+	type words struct {
+		Words []string `json:"words" doc:"four words; both sides have the same"`
+	}
+	huma.Register(api, operation(http.MethodGet, "/v1/contacts/{contact}/words", "words", "The words to compare by voice", 200),
+		func(ctx context.Context, in *Ref) (*reply[words], error) {
+			w, err := s.Words(ctx, in.Contact)
+			return answer(words{w}, err)
+		})
+	huma.Register(api, operation(http.MethodPost, "/v1/contacts/{contact}/confirm", "confirm", "The words were the same: mark the contact verified", 200),
+		func(ctx context.Context, in *Ref) (*reply[station.ContactInfo], error) {
+			return answer(s.Confirm(ctx, in.Contact))
+		})
+
+	huma.Register(api, operation(http.MethodPut, "/v1/contacts/{contact}/lane", "assign-lane", "Give the contact an idle lane, at once", 200),
+		func(ctx context.Context, in *Ref) (*reply[station.ContactInfo], error) {
+			return answer(s.AssignLane(ctx, in.Contact))
+		})
+	huma.Register(api, operation(http.MethodDelete, "/v1/contacts/{contact}/lane", "free-lane", "Take the contact's lane away, at a random epoch within the next hour", 200),
+		func(ctx context.Context, in *Ref) (*reply[station.ContactInfo], error) {
+			return answer(s.FreeLane(ctx, in.Contact))
+		})
+}
+
+func registerItems(api huma.API, s *station.Station) {
+	type signal struct {
+		Ref
+		Body struct {
+			Text string `json:"text" minLength:"1" doc:"a short text"`
+		}
+	}
+	huma.Register(api, operation(http.MethodPost, "/v1/contacts/{contact}/signals", "send-signal", "Send a signal", 201),
+		func(ctx context.Context, in *signal) (*reply[station.ItemInfo], error) {
+			return answer(s.Send(ctx, in.Contact, station.Draft{Kind: "signal", MediaType: "text/plain; charset=utf-8", Content: []byte(in.Body.Text)}))
+		})
+
+	type letter struct {
+		Ref
+		Subject   string `query:"subject"`
+		FileName  string `query:"file_name"`
+		MediaType string `query:"media_type" default:"application/octet-stream"`
+		RawBody   []byte
+	}
+	op := operation(http.MethodPost, "/v1/contacts/{contact}/letters", "send-letter", "Send a letter: the body is its content", 201)
+	op.MaxBodyBytes = station.MaxContent + 1
+	op.BodyReadTimeout = -1
+	huma.Register(api, op, func(ctx context.Context, in *letter) (*reply[station.ItemInfo], error) {
+		return answer(s.Send(ctx, in.Contact, station.Draft{
+			Kind: "letter", Subject: in.Subject, FileName: in.FileName, MediaType: in.MediaType, Content: in.RawBody,
+		}))
+	})
+
+	type filter struct {
+		Contact string `query:"contact" doc:"only of this contact"`
+		Inbox   bool   `query:"inbox" doc:"only what came in"`
+		Unread  bool   `query:"unread" doc:"only what came in whole and was not read"`
+		Limit   int    `query:"limit" default:"100" minimum:"1" maximum:"1000" doc:"the newest so many"`
+	}
+	huma.Register(api, operation(http.MethodGet, "/v1/items", "items", "Signals and letters, oldest first", 200),
+		func(ctx context.Context, in *filter) (*reply[[]station.ItemInfo], error) {
+			return answer(s.Items(ctx, station.ItemFilter{Contact: in.Contact, Inbox: in.Inbox, Unread: in.Unread, Limit: in.Limit}))
+		})
+
+	type item struct {
+		Item string `path:"item" doc:"an item's identifier, or the first digits of it if they are unique"`
+	}
+	huma.Register(api, operation(http.MethodGet, "/v1/items/{item}", "item", "One signal or letter", 200),
+		func(ctx context.Context, in *item) (*reply[station.ItemInfo], error) {
+			return answer(s.Item(ctx, in.Item))
+		})
+
+	type content struct {
+		ContentType string `header:"Content-Type"`
+		Disposition string `header:"Content-Disposition"`
+		NoSniff     string `header:"X-Content-Type-Options"`
+		Body        []byte
+	}
+	huma.Register(api, operation(http.MethodGet, "/v1/items/{item}/content", "content", "The content of an item that is here whole", 200),
+		func(ctx context.Context, in *item) (*content, error) {
+			b, err := s.Content(ctx, in.Item)
+			if err != nil {
+				return nil, problem(err)
+			}
+			return &content{"application/octet-stream", "attachment", "nosniff", b}, nil
+		})
+	huma.Register(api, operation(http.MethodPost, "/v1/items/{item}/read", "mark-read", "Mark an item as read, here only", 204),
+		func(ctx context.Context, in *item) (*struct{}, error) { return nil, problem(s.MarkRead(ctx, in.Item)) })
+}

@@ -1,0 +1,285 @@
+package web
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"backchannel/internal/station"
+)
+
+var noticeType = reflect.TypeFor[station.Notice]()
+
+// Client uses a station's API over its unix socket. Every error that the station
+// gave is a *station.Error.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// NewClient returns a client of the station at socket. It does not connect yet.
+func NewClient(socket string) *Client {
+	d := net.Dialer{Timeout: 5 * time.Second}
+	return &Client{socket, &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", socket) },
+	}}}
+}
+
+// Close ends idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+func (c *Client) do(ctx context.Context, method, path string, query url.Values, contentType string, body io.Reader) (*http.Response, error) {
+	u := "http://station" + path
+	if q := query.Encode(); q != "" {
+		u += "?" + q
+	}
+	req, err := http.NewRequestWithContext(ctx, method, u, body)
+	if err != nil {
+		return nil, fmt.Errorf("asking the station: %w", err)
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	resp, err := c.http.Do(req)
+	switch {
+	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ECONNREFUSED):
+		return nil, fmt.Errorf("no station answers at %s: start it with \"backchannel station\", or name its socket with --station", c.socket)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("this user may not use the station at %s: only its owner may", c.socket)
+	case err != nil:
+		return nil, fmt.Errorf("asking the station: %w", err)
+	}
+	if resp.StatusCode < 300 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	var p struct {
+		Type   string `json:"type"`
+		Detail string `json:"detail"`
+		Errors []struct {
+			Message  string `json:"message"`
+			Location string `json:"location"`
+		} `json:"errors"`
+	}
+	b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
+	if json.Unmarshal(b, &p) != nil || p.Detail == "" {
+		return nil, fmt.Errorf("the station answered %s", resp.Status)
+	}
+	e := &station.Error{Code: station.CodeInvalid, Text: p.Detail}
+	if code, ok := strings.CutPrefix(p.Type, errorType); ok {
+		e.Code = station.Code(code)
+	}
+	for _, d := range p.Errors {
+		e.Text += fmt.Sprintf(": %s: %s", d.Location, d.Message)
+	}
+	return nil, e
+}
+
+func call[T any](ctx context.Context, c *Client, method, path string, query url.Values, in any) (out T, err error) {
+	var body io.Reader
+	contentType := ""
+	switch b := in.(type) {
+	case nil:
+	case []byte:
+		body, contentType = bytes.NewReader(b), "application/octet-stream"
+	default:
+		j, err := json.Marshal(in)
+		if err != nil {
+			return out, fmt.Errorf("asking the station: %w", err)
+		}
+		body, contentType = bytes.NewReader(j), "application/json"
+	}
+	resp, err := c.do(ctx, method, path, query, contentType, body)
+	if err != nil {
+		return out, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNoContent {
+		return out, nil
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
+		return out, fmt.Errorf("reading the station's answer: %w", err)
+	}
+	return out, nil
+}
+
+func contactPath(ref string, more ...string) string {
+	return strings.Join(append([]string{"/v1/contacts", url.PathEscape(ref)}, more...), "/")
+}
+
+// Status returns the station's status.
+func (c *Client) Status(ctx context.Context) (station.Status, error) {
+	return call[station.Status](ctx, c, http.MethodGet, "/v1/status", nil, nil)
+}
+
+// Unlock opens the vault; Lock closes it.
+func (c *Client) Unlock(ctx context.Context, passphrase string) error {
+	_, err := call[struct{}](ctx, c, http.MethodPost, "/v1/unlock", nil, map[string]string{"passphrase": passphrase})
+	return err
+}
+
+// Lock closes the vault.
+func (c *Client) Lock(ctx context.Context) error {
+	_, err := call[struct{}](ctx, c, http.MethodPost, "/v1/lock", nil, nil)
+	return err
+}
+
+// Traffic returns the station's traffic of the last rounds.
+func (c *Client) Traffic(ctx context.Context, rounds int) ([]station.TrafficTick, error) {
+	return call[[]station.TrafficTick](ctx, c, http.MethodGet, "/v1/traffic", url.Values{"rounds": {strconv.Itoa(rounds)}}, nil)
+}
+
+// Contacts returns all contacts.
+func (c *Client) Contacts(ctx context.Context) ([]station.ContactInfo, error) {
+	return call[[]station.ContactInfo](ctx, c, http.MethodGet, "/v1/contacts", nil, nil)
+}
+
+// Contact returns one contact by identifier or name.
+func (c *Client) Contact(ctx context.Context, ref string) (station.ContactInfo, error) {
+	return call[station.ContactInfo](ctx, c, http.MethodGet, contactPath(ref), nil, nil)
+}
+
+// Invite makes an invitation that holds for the given time (0: the default).
+func (c *Client) Invite(ctx context.Context, name string, expires time.Duration) (station.ContactInfo, error) {
+	return call[station.ContactInfo](ctx, c, http.MethodPost, "/v1/invitations", nil,
+		map[string]any{"name": name, "expires_seconds": int64(expires / time.Second)})
+}
+
+// Cancel withdraws an invitation.
+func (c *Client) Cancel(ctx context.Context, ref string) error {
+	_, err := call[struct{}](ctx, c, http.MethodDelete, "/v1/invitations/"+url.PathEscape(ref), nil, nil)
+	return err
+}
+
+// Accept accepts an invitation given as text or words.
+func (c *Client) Accept(ctx context.Context, name, invitation string) (station.ContactInfo, error) {
+	return call[station.ContactInfo](ctx, c, http.MethodPost, "/v1/contacts", nil, map[string]string{"name": name, "invitation": invitation})
+}
+
+// Rename gives a contact another name.
+func (c *Client) Rename(ctx context.Context, ref, name string) (station.ContactInfo, error) {
+	return call[station.ContactInfo](ctx, c, http.MethodPatch, contactPath(ref), nil, map[string]string{"name": name})
+}
+
+// Words returns the words to compare.
+func (c *Client) Words(ctx context.Context, ref string) ([]string, error) {
+	w, err := call[struct {
+		Words []string `json:"words"`
+	}](ctx, c, http.MethodGet, contactPath(ref, "words"), nil, nil)
+	return w.Words, err
+}
+
+// Confirm marks a contact verified.
+func (c *Client) Confirm(ctx context.Context, ref string) (station.ContactInfo, error) {
+	return call[station.ContactInfo](ctx, c, http.MethodPost, contactPath(ref, "confirm"), nil, nil)
+}
+
+// AssignLane gives a contact an idle lane.
+func (c *Client) AssignLane(ctx context.Context, ref string) (station.ContactInfo, error) {
+	return call[station.ContactInfo](ctx, c, http.MethodPut, contactPath(ref, "lane"), nil, nil)
+}
+
+// FreeLane takes a contact's lane away.
+func (c *Client) FreeLane(ctx context.Context, ref string) (station.ContactInfo, error) {
+	return call[station.ContactInfo](ctx, c, http.MethodDelete, contactPath(ref, "lane"), nil, nil)
+}
+
+// Send sends a signal or a letter.
+func (c *Client) Send(ctx context.Context, ref string, d station.Draft) (station.ItemInfo, error) {
+	if d.Kind == "signal" {
+		return call[station.ItemInfo](ctx, c, http.MethodPost, contactPath(ref, "signals"), nil, map[string]string{"text": string(d.Content)})
+	}
+	q := url.Values{"subject": {d.Subject}, "file_name": {d.FileName}, "media_type": {d.MediaType}}
+	return call[station.ItemInfo](ctx, c, http.MethodPost, contactPath(ref, "letters"), q, d.Content)
+}
+
+// Items lists signals and letters, oldest first.
+func (c *Client) Items(ctx context.Context, f station.ItemFilter) ([]station.ItemInfo, error) {
+	q := url.Values{}
+	if f.Contact != "" {
+		q.Set("contact", f.Contact)
+	}
+	if f.Inbox {
+		q.Set("inbox", "true")
+	}
+	if f.Unread {
+		q.Set("unread", "true")
+	}
+	if f.Limit > 0 {
+		q.Set("limit", strconv.Itoa(f.Limit))
+	}
+	return call[[]station.ItemInfo](ctx, c, http.MethodGet, "/v1/items", q, nil)
+}
+
+// Item returns one signal or letter.
+func (c *Client) Item(ctx context.Context, id string) (station.ItemInfo, error) {
+	return call[station.ItemInfo](ctx, c, http.MethodGet, "/v1/items/"+url.PathEscape(id), nil, nil)
+}
+
+// Content returns the content of an item that is here whole.
+func (c *Client) Content(ctx context.Context, id string) ([]byte, error) {
+	resp, err := c.do(ctx, http.MethodGet, "/v1/items/"+url.PathEscape(id)+"/content", nil, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, station.MaxContent+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the station's answer: %w", err)
+	}
+	return b, nil
+}
+
+// MarkRead marks an item as read.
+func (c *Client) MarkRead(ctx context.Context, id string) error {
+	_, err := call[struct{}](ctx, c, http.MethodPost, "/v1/items/"+url.PathEscape(id)+"/read", nil, nil)
+	return err
+}
+
+// Follow calls f for every notice until ctx ends, the station stops or f returns
+// an error. ready, if not nil, runs once the stream stands: nothing that happens
+// after it is missed.
+func (c *Client) Follow(ctx context.Context, ready func(), f func(station.Notice) error) error {
+	resp, err := c.do(ctx, http.MethodGet, "/v1/events", nil, "", nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if ready != nil {
+		ready()
+	}
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		data, ok := strings.CutPrefix(lines.Text(), "data: ")
+		if !ok {
+			continue
+		}
+		var n station.Notice
+		if err := json.Unmarshal([]byte(data), &n); err != nil {
+			return fmt.Errorf("reading the station's events: %w", err)
+		}
+		if err := f(n); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("reading the station's events: %w", err)
+	}
+	return errors.New("the station stopped")
+}

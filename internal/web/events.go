@@ -1,0 +1,71 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"backchannel/internal/station"
+)
+
+// keepAlive is how often a quiet event stream sends a comment, so that either
+// side notices when the other is gone.
+const keepAlive = 15 * time.Second
+
+// registerEvents serves GET /v1/events as server-sent events, one JSON notice
+// each. A stream that is not read loses events, never the station's time.
+func registerEvents(mux *http.ServeMux, api huma.API, s *station.Station) {
+	const path = "/v1/events"
+	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+		notices, stop, err := s.Follow(r.Context())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		defer stop()
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusOK)
+		rc := http.NewResponseController(w)
+		tick := time.NewTicker(keepAlive)
+		defer tick.Stop()
+		for {
+			if rc.Flush() != nil {
+				return
+			}
+			select {
+			case <-r.Context().Done():
+				return
+			case <-tick.C:
+				if _, err := fmt.Fprint(w, ": still here\n\n"); err != nil {
+					return
+				}
+			case n, ok := <-notices:
+				if !ok {
+					return
+				}
+				b, err := json.Marshal(n)
+				if err != nil {
+					return
+				}
+				if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", n.Kind, b); err != nil {
+					return
+				}
+			}
+		}
+	})
+	op := &huma.Operation{
+		OperationID: "events", Method: http.MethodGet, Path: path,
+		Summary: "What happens, as server-sent events",
+		Responses: map[string]*huma.Response{"200": {
+			Description: "a stream of notices",
+			Content: map[string]*huma.MediaType{"text/event-stream": {
+				Schema: api.OpenAPI().Components.Schemas.Schema(noticeType, true, "Notice"),
+			}},
+		}},
+	}
+	api.OpenAPI().AddOperation(op)
+}
