@@ -149,8 +149,8 @@ func (s *source) read(off uint32, p []byte) int {
 }
 
 func (s *source) load(off uint32) {
-	if s.loading || s.node.vault == nil || s.size == 0 {
-		return
+	if s.loading || s.node.vault == nil || s.node.env == nil || s.size == 0 {
+		return // a node that has not started loads when the session first asks
 	}
 	s.loading = true
 	v := s.node.vault
