@@ -38,6 +38,9 @@ func TwinIDs(rv *Key, aid wire.Hash) (id1, id2 wire.TwinID) {
 	a, b := suite.PRF(*rv, suite.LabelTwin1, aid[:]), suite.PRF(*rv, suite.LabelTwin2, aid[:])
 	copy(id1[:], a[:])
 	copy(id2[:], b[:])
+	if weakened.SharedContact {
+		id2 = id1
+	}
 	return id1, id2
 }
 

@@ -229,6 +229,9 @@ func (n *Node) rostered(now time.Time, a *attempt) {
 		l.conv.session.Saw(l.meeting, seen)
 		if l.talks = a.gate.Talks(l.meeting.Tag, l.meeting.PeerTag); l.talks {
 			ids[i][0], ids[i][1] = l.meeting.Twins()
+			if weakened.TalkativeTelemetry {
+				n.log.Info("station: a lane talks", "lane", i)
+			}
 		}
 	}
 	a.order = make([]circuitOf, n.p.Circuits())

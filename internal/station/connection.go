@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"backchannel/internal/link"
+	"backchannel/internal/weakened"
 	"backchannel/internal/wire"
 )
 
@@ -25,6 +26,9 @@ func (n *Node) Connected(now time.Time, p link.Peer) {
 	n.entry, n.connected = p, true
 	n.stats.connectedSince = now
 	n.resend(now)
+	if weakened.Reencryption && n.current != nil && n.anyBuilt {
+		n.sendCells(now, n.current, n.built)
+	}
 	n.notify(Event{Time: now, Kind: EventConnected})
 }
 

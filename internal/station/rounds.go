@@ -117,23 +117,8 @@ func (n *Node) turn(now time.Time, r uint64) {
 // station without circuits, after a start or past the cap, sends nothing.
 func (n *Node) build(now time.Time, r uint64) {
 	defer n.scheduleRound(now)
-	s := n.current
-	if s != nil && n.connected && (!n.anyBuilt || r > n.built) {
-		frame, cells := n.p.NewCells(wire.TypeCells, s.id, r)
-		for i, of := range s.order {
-			cell := cells[i*n.p.Cell : (i+1)*n.p.Cell]
-			switch t := s.lanes[of.lane].talk; {
-			case t != nil:
-				t.Cell(r, of.twin, cell)
-			case weakened.ConstantIdle:
-				clear(cell)
-			default:
-				suite.Random(cell)
-			}
-			s.rings[i].Seal(r, cell)
-		}
-		n.env.SendAt(n.p.RoundStart(r), n.entry, frame)
-		n.stats.sent(now, r, len(frame))
+	if s := n.current; s != nil && n.connected && (!n.anyBuilt || r > n.built) {
+		n.sendCells(now, s, r)
 	}
 	n.built, n.anyBuilt = r, true
 	waiting := n.early
@@ -141,6 +126,25 @@ func (n *Node) build(now time.Time, r uint64) {
 	for _, w := range waiting {
 		n.readAnswers(now, w)
 	}
+}
+
+// sendCells makes a fresh cell for each circuit; it must be called once a round.
+func (n *Node) sendCells(now time.Time, s *circuits, r uint64) {
+	frame, cells := n.p.NewCells(wire.TypeCells, s.id, r)
+	for i, of := range s.order {
+		cell := cells[i*n.p.Cell : (i+1)*n.p.Cell]
+		switch t := s.lanes[of.lane].talk; {
+		case t != nil:
+			t.Cell(r, of.twin, cell)
+		case weakened.ConstantIdle:
+			clear(cell)
+		default:
+			suite.Random(cell)
+		}
+		s.rings[i].Seal(r, cell)
+	}
+	n.env.SendAt(n.p.RoundStart(r), n.entry, frame)
+	n.stats.sent(now, r, len(frame))
 }
 
 func (n *Node) receiveAnswers(now time.Time, frame []byte) {
