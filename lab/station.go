@@ -39,7 +39,6 @@ func rejoinDiff() (Outcome, error) {
 		for _, f := range p.sent(wire.TypeJoin) {
 			records = append(records, f[1+wire.AttemptSize:])
 		}
-		session.Saved(0) // nothing is pending that the copy of the state would lack
 	}
 	if len(records) < 2 {
 		return held("the station sent %d record for the attempt and none after its restart", len(records))

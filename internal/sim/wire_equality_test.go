@@ -1,0 +1,123 @@
+package sim_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"backchannel/internal/contact"
+	"backchannel/internal/link"
+	"backchannel/internal/link/linktest"
+	"backchannel/internal/pairwise"
+	"backchannel/internal/sim"
+	"backchannel/internal/wire"
+)
+
+// passed is one frame as an observer of a station's line records it.
+type passed struct {
+	at   time.Duration
+	out  bool
+	size int
+}
+
+// TestWireEquality compares everything that passes on the line of a station that
+// introduces itself, sends letters and heals its keys with the line of one that
+// knows nobody: byte count for byte count, tick for tick. The adversary garbles,
+// withholds and delays answers, equally for both, and the vault of the talking
+// station is so slow that commits miss their cells.
+func TestWireEquality(t *testing.T) {
+	for name, disk := range map[string]time.Duration{
+		"quick disk": time.Millisecond,
+		"slow disk":  300 * time.Millisecond, // commits miss three cells
+		"stuck disk": 700 * time.Millisecond, // commits miss even the record: every lane lists as idle
+	} {
+		for _, hostile := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, hostile entry %v", name, hostile), func(t *testing.T) {
+				s := start(t, "demo", 4, 5)
+				const talks, partner, idles = 0, 1, 3
+				// What a fair observer would subtract anyway: the lines are equally long.
+				s.Net.Latency = func(string, string, *rand.Rand) time.Duration { return 700 * time.Microsecond }
+				s.Net.Work = func(_ string, lane link.Lane, _ *rand.Rand) time.Duration {
+					if lane == link.LaneDisk {
+						return disk
+					}
+					return time.Millisecond
+				}
+				lines := map[string][]passed{}
+				trace := s.Net.Trace
+				s.Net.Trace = func(at time.Time, from, to string, frame []byte) {
+					trace(at, from, to, frame)
+					d := at.Sub(s.Params.T0)
+					if to == sim.Entry {
+						lines[from] = append(lines[from], passed{d, true, len(frame)})
+					} else if from == sim.Entry {
+						lines[to] = append(lines[to], passed{d, false, len(frame)})
+					}
+				}
+				if hostile {
+					meddle := rand.New(rand.NewPCG(9, 9))
+					fate := map[uint64]int{}
+					s.Net.Filter = func(_ time.Time, from, _ string, frame []byte) []linktest.Delivery {
+						d := linktest.Delivery{Frame: frame}
+						if from != sim.Entry || wire.TypeOf(frame) != wire.TypeAnswers {
+							return []linktest.Delivery{d}
+						}
+						_, round, _, err := s.Params.ParseCells(frame)
+						if err != nil {
+							t.Errorf("answers do not parse: %v", err)
+						}
+						if _, ok := fate[round]; !ok {
+							fate[round] = meddle.IntN(4)
+						}
+						switch fate[round] { // the same for every station
+						case 0:
+							return nil
+						case 1:
+							d.Frame = slices.Clone(frame)
+							for i := wire.CellsHeaderSize; i < len(frame); i += 100 {
+								d.Frame[i] ^= 1
+							}
+						case 2:
+							d.Delay = 150 * time.Millisecond
+						}
+						return []linktest.Delivery{d}
+					}
+				}
+				s.Run(time.Second)
+				introduce(t, s, talks, partner)
+				s.Run(s.Epochs(4))
+				rng := rand.New(rand.NewPCG(6, 6))
+				for range 10 {
+					send(t, s, talks, partner, contact.Signal, 200, rng)
+					send(t, s, partner, talks, contact.Letter, 5000, rng)
+					s.Run(s.Epochs(1) + s.Rounds(7))
+				}
+				if name != "stuck disk" {
+					if s.Phase(talks, partner) != pairwise.Introduced {
+						t.Error("the talking station did not get to talk")
+					}
+					if n, err := s.Undelivered(); err != nil || n == 20 {
+						t.Errorf("nothing was delivered: %v", err)
+					}
+				}
+				if err := s.Check(false); err != nil {
+					t.Error(err)
+				}
+				a, b := lines[s.Stations[talks].Name], lines[s.Stations[idles].Name]
+				if len(a) < 1000 {
+					t.Fatalf("only %d frames were recorded", len(a))
+				}
+				for i := range min(len(a), len(b)) {
+					if a[i] != b[i] {
+						t.Fatalf("frame %d of %d: the talking station's line shows %+v, the idle one's %+v", i, len(a), a[i], b[i])
+					}
+				}
+				if len(a) != len(b) {
+					t.Errorf("%d frames pass at the talking station, %d at the idle one", len(a), len(b))
+				}
+			})
+		}
+	}
+}
