@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -49,11 +50,7 @@ func DecodeTOML(data []byte, v any) error {
 		return err
 	}
 	if _, err := toml.Decode(string(data), v); err != nil {
-		var p toml.ParseError
-		if errors.As(err, &p) && p.LastKey != "" {
-			return textErrorf("%s has a value of the wrong kind (line %d)", p.LastKey, p.Position.Line)
-		}
-		return textErrorf("a value is of the wrong kind: %s", strings.ReplaceAll(strings.TrimPrefix(err.Error(), "toml: "), "\n", " "))
+		return textErrorf("a number is out of range") // all else was compared above
 	}
 	return nil
 }
@@ -71,33 +68,59 @@ func checkKeys(table map[string]any, t reflect.Type, path string) error {
 		if !ok {
 			return textErrorf("unknown key %s", printableKey(path+k))
 		}
-		for f.Kind() == reflect.Pointer || f.Kind() == reflect.Slice {
-			f = f.Elem()
-		}
-		switch sub := table[k].(type) {
-		case map[string]any:
-			if f.Kind() != reflect.Struct {
-				return textErrorf("%s is a table where a value belongs", path+k)
-			}
-			if err := checkKeys(sub, f, path+k+"."); err != nil {
-				return err
-			}
-		case []map[string]any:
-			if f.Kind() != reflect.Struct {
-				return textErrorf("%s is a list of tables where a value belongs", path+k)
-			}
-			for _, m := range sub {
-				if err := checkKeys(m, f, path+k+"."); err != nil {
-					return err
-				}
-			}
-		default:
-			if f.Kind() == reflect.Struct {
-				return textErrorf("%s is a value where a table belongs", path+k)
-			}
+		if err := checkValue(table[k], f, path+k); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// checkValue compares a decoded value with the type of its field, so that nothing
+// is converted: a number in quotes is no number.
+func checkValue(v any, t reflect.Type, path string) error {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	is := func(kinds ...reflect.Kind) bool { return slices.Contains(kinds, t.Kind()) }
+	switch v := v.(type) {
+	case string:
+		if is(reflect.String) {
+			return nil
+		}
+	case int64:
+		if is(reflect.Int, reflect.Int64) {
+			return nil
+		}
+	case bool:
+		if is(reflect.Bool) {
+			return nil
+		}
+	case map[string]any:
+		if is(reflect.Struct) {
+			return checkKeys(v, t, path+".")
+		}
+	case []map[string]any:
+		if !is(reflect.Slice) || t.Elem().Kind() != reflect.Struct {
+			break
+		}
+		for _, m := range v {
+			if err := checkKeys(m, t.Elem(), path+"."); err != nil {
+				return err
+			}
+		}
+		return nil
+	case []any:
+		if !is(reflect.Slice) {
+			break
+		}
+		for _, e := range v {
+			if err := checkValue(e, t.Elem(), path); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return textErrorf("%s has a value of the wrong kind", path)
 }
 
 func fieldOf(t reflect.Type, name string) (reflect.Type, bool) {
