@@ -63,10 +63,11 @@ func serveHealth(ctx context.Context, where string, ask func(context.Context) (h
 	srv := &http.Server{Handler: healthHandler(ask), ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second, MaxHeaderBytes: 1 << 13}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
-	stop := context.AfterFunc(ctx, func() { srv.Close() })
+	end := func() { _ = srv.Close() } // an answer that is under way may be cut
+	stop := context.AfterFunc(ctx, end)
 	return func() error {
 		stop()
-		srv.Close()
+		end()
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serving health checks: %w", err)
 		}
