@@ -14,7 +14,19 @@ import (
 )
 
 // Benchmarks give ratios to what the machine can do at all, measured in the same
-// run; absolute times say more about the machine than about this package.
+// run; absolute times say more about the machine than about this package. Of all
+// runs the fastest counts, for a neighbour can only make one slower.
+
+// fastest keeps the shortest of many durations.
+type fastest time.Duration
+
+func (f *fastest) since(start time.Time) {
+	if d := fastest(time.Since(start)); *f == 0 || d < *f {
+		*f = d
+	}
+}
+
+func (f fastest) over(g fastest) float64 { return float64(f) / float64(g) }
 
 // fill makes a set of n circuits with random keys, as if that many onions had been
 // opened, without the price of opening them.
@@ -92,13 +104,13 @@ func BenchmarkOpenOnion(b *testing.B) {
 		b.Fatal(err)
 	}
 	info := append(append([]byte{byte(len(suite.LabelOuter))}, suite.LabelOuter...), make([]byte, 33)...)
-	var ours, limit time.Duration
+	var ours, limit fastest
 	for b.Loop() {
 		start := time.Now()
 		if _, _, err := OpenBatch(p, 0, sk, wire.Hash{}, batch, 1); err != nil {
 			b.Fatal(err)
 		}
-		ours += time.Since(start)
+		ours.since(start)
 		start = time.Now()
 		for i := range n {
 			o := batch[i*size : (i+1)*size]
@@ -110,10 +122,10 @@ func BenchmarkOpenOnion(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		limit += time.Since(start)
+		limit.since(start)
 	}
-	b.ReportMetric(float64(ours.Microseconds())/float64(b.N*n), "µs/onion")
-	b.ReportMetric(float64(ours)/float64(limit), "×hpke.Open")
+	b.ReportMetric(float64(ours)/n/1e3, "µs/onion")
+	b.ReportMetric(ours.over(limit), "×hpke.Open")
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -134,7 +146,7 @@ func BenchmarkRound(b *testing.B) {
 			s := fill(b, 2, bench.hop, n, cell)
 			defer s.Erase()
 			perm := permutation(n)
-			var ours, ctr, copying time.Duration
+			var ours, ctr, copying fastest
 			round := uint64(0)
 			one := func() {
 				round++
@@ -162,17 +174,17 @@ func BenchmarkRound(b *testing.B) {
 			for b.Loop() {
 				start := time.Now()
 				one()
-				ours += time.Since(start)
+				ours.since(start)
 				start = time.Now()
 				cipher.NewCTR(block, make([]byte, 16)).XORKeyStream(buffer, in)
-				ctr += time.Since(start)
+				ctr.since(start)
 				start = time.Now()
 				pass.CopyScatter(buffer, in, 0, cell, perm)
-				copying += time.Since(start)
+				copying.since(start)
 			}
-			b.ReportMetric(float64(ours.Nanoseconds())/float64(b.N*n), "ns/cell")
-			b.ReportMetric(float64(ours)/float64(ctr), "×CTR")
-			b.ReportMetric(float64(ours)/float64(copying), "×copy")
+			b.ReportMetric(float64(ours)/n, "ns/cell")
+			b.ReportMetric(ours.over(ctr), "×CTR")
+			b.ReportMetric(ours.over(copying), "×copy")
 			b.ReportMetric(float64(len(s.forward)+len(s.backward)+4*(len(s.perm)+len(s.inverse)+len(s.partner)))/n, "B/circuit")
 			b.ReportMetric(0, "ns/op")
 		})
