@@ -142,6 +142,14 @@ func left(l *station.Left) string {
 	return fmt.Sprintf("%s left (%s)", inWords(time.Duration(l.Seconds*float64(time.Second))), plural(l.Rounds, "round"))
 }
 
+// takes writes how long something will take that has not begun.
+func takes(l *station.Left) string {
+	if l == nil {
+		return "no time"
+	}
+	return fmt.Sprintf("%s (%s)", inWords(time.Duration(l.Seconds*float64(time.Second))), plural(l.Rounds, "round"))
+}
+
 // readInput reads a letter from a file or, for "-", from standard input. It says
 // which kind of mistake it was.
 func readInput(cmd *cobra.Command, path string) ([]byte, string, error) {
@@ -181,5 +189,5 @@ func tooLarge(n int64) error {
 	if n <= station.MaxContent {
 		return nil
 	}
-	return fmt.Errorf("the letter is too large: at most %s: send it in parts", bytesInWords(station.MaxContent))
+	return fmt.Errorf("the letter is too large: it may have %d bytes (10 MB): send it in parts", station.MaxContent)
 }

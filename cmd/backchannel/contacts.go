@@ -173,7 +173,11 @@ func printContacts(w io.Writer, all []station.ContactInfo) {
 		if k.Together {
 			now = "together"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\n", k.Name, verified, k.State, lane, now, k.Waiting)
+		state := string(k.State)
+		if k.State == station.StateIntroduced && !k.Ready {
+			state += ", keys in use soon"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\n", k.Name, verified, state, lane, now, k.Waiting)
 	}
 	t.Flush()
 }

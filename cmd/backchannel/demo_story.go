@@ -33,6 +33,15 @@ func playDemo(ctx context.Context, n *demoNetwork, r *reporter, letter []byte, n
 	if err := introduce(ctx, r, aldmark, borvia, cenia); err != nil {
 		return err
 	}
+	for _, pair := range [][2]*demoStation{{aldmark, borvia}, {borvia, aldmark}} {
+		if err := waitFor(ctx, demoTimeout, "the agreed keys to be in use", func() (bool, error) {
+			k, err := pair[0].api.Contact(ctx, pair[1].name)
+			return k.Ready, err
+		}); err != nil {
+			return err
+		}
+	}
+	r.step("ready", map[string]any{"from": aldmark.name, "to": borvia.name}, "The keys that they agreed on are in use, two epochs later. From now on they carry letters.")
 	status, err := aldmark.api.Status(ctx)
 	if err != nil {
 		return err
@@ -114,7 +123,7 @@ func deliver(ctx context.Context, r *reporter, from, to *demoStation, d station.
 		estimate = time.Duration(sent.Left.Seconds * float64(time.Second))
 		fields["estimate_seconds"], fields["estimate_rounds"] = sent.Left.Seconds, sent.Left.Rounds
 	}
-	r.step("sending", fields, "%s sends %s a letter of %s; that takes %s once both are there.", from.name, to.name, bytesInWords(int64(len(d.Content))), left(sent.Left))
+	r.step("sending", fields, "%s sends %s a letter of %s, which takes %s.", from.name, to.name, bytesInWords(int64(len(d.Content))), takes(sent.Left))
 	shown := int64(-1)
 	if err := waitFor(ctx, demoTimeout+4*estimate, "the letter to be delivered", func() (bool, error) {
 		it, err := from.api.Item(ctx, sent.ID)

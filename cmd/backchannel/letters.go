@@ -135,7 +135,7 @@ func send(cmd *cobra.Command, c *web.Client, to string, d station.Draft, wait bo
 func printAccepted(w io.Writer, it station.ItemInfo) {
 	fmt.Fprintf(w, "Accepted as %s: %s", it.ID[:8], bytesInWords(it.Size))
 	if it.Left != nil {
-		fmt.Fprintf(w, ", %s once both are there", left(it.Left))
+		fmt.Fprintf(w, "; delivering it takes %s once both stations are there", takes(it.Left))
 	}
 	fmt.Fprintln(w, ".")
 }

@@ -64,6 +64,7 @@ type ContactInfo struct {
 	Name       string       `json:"name" doc:"the name given here; nobody else sees it"`
 	State      ContactState `json:"state" enum:"invited,accepted,introducing,introduced,expired,refused"`
 	Verified   bool         `json:"verified" doc:"the words were compared by voice"`
+	Ready      bool         `json:"ready" doc:"the agreed keys are in use: signals and letters are carried"`
 	Together   bool         `json:"together" doc:"cells to it are carried in the running circuits"`
 	Lane       int          `json:"lane" doc:"its lane from 1, or 0 when parked"`
 	Leaving    *time.Time   `json:"leaving,omitempty" doc:"when its lane will idle, if it was freed"`

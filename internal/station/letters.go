@@ -37,8 +37,13 @@ func (s *Station) Send(ctx context.Context, ref string, d Draft) (ItemInfo, erro
 		}
 	}
 	h, err := contact.NewHeader(kind, d.Subject, d.FileName, d.MediaType, time.Now(), d.Content)
-	if err != nil {
-		return ItemInfo{}, &Error{CodeTooLarge, doing, err}
+	switch {
+	case errors.Is(err, contact.ErrTooLarge) && kind == contact.Signal:
+		return ItemInfo{}, fault(CodeTooLarge, "accepting the signal: it has more than %d bytes: send it as a letter", contact.MaxSignal)
+	case errors.Is(err, contact.ErrTooLarge):
+		return ItemInfo{}, fault(CodeTooLarge, "accepting the letter: it has more than %d bytes: send it in parts", contact.MaxContent)
+	case err != nil:
+		return ItemInfo{}, &Error{CodeInvalid, doing, err}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

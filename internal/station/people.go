@@ -21,6 +21,7 @@ const defaultExpiry = 7 * 24 * time.Hour
 type seen struct {
 	contact  contact.Contact
 	phase    pairwise.Phase
+	ready    bool
 	together bool
 	lane     int // from 1, 0 when parked
 	leaving  *uint64
@@ -32,7 +33,7 @@ func (s *Station) people(ctx context.Context) (out []seen, now time.Time, err er
 		now = t
 		e, _ := s.nw.Params.EpochAt(t)
 		for _, c := range s.node.talks {
-			k := seen{contact: c.contact, phase: c.session.Phase(), together: s.node.together(c.contact.ID)}
+			k := seen{contact: c.contact, phase: c.session.Phase(), ready: c.session.Version() > 0, together: s.node.together(c.contact.ID)}
 			if l, ok := s.node.lanes.Of(c.contact.ID, e); ok {
 				k.lane = l.Lane + 1
 				if l.Leaves > 0 {
@@ -57,7 +58,7 @@ func sortSeen(all []seen) {
 func (s *Station) info(k seen, now time.Time, waiting int) ContactInfo {
 	c := ContactInfo{
 		ID: hex.EncodeToString(k.contact.ID[:]), Name: k.contact.Name, Verified: k.contact.Verified,
-		Together: k.together, Lane: k.lane, Waiting: waiting, Created: k.contact.Created,
+		Ready: k.ready, Together: k.together, Lane: k.lane, Waiting: waiting, Created: k.contact.Created,
 	}
 	switch k.phase {
 	case pairwise.Introduced:

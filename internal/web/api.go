@@ -177,7 +177,7 @@ func registerItems(api huma.API, s *station.Station) {
 	type signal struct {
 		Ref
 		Body struct {
-			Text string `json:"text" minLength:"1" doc:"a short text"`
+			Text string `json:"text" doc:"a short text, 4,000 bytes at most"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/contacts/{contact}/signals", "send-signal", "Send a signal", 201),
@@ -195,11 +195,13 @@ func registerItems(api huma.API, s *station.Station) {
 	op := operation(http.MethodPost, "/v1/contacts/{contact}/letters", "send-letter", "Send a letter: the body is its content", 201)
 	op.MaxBodyBytes = station.MaxContent + 1
 	op.BodyReadTimeout = -1
+	op.RequestBody = &huma.RequestBody{Description: "the letter, byte for byte; it may be empty"}
 	huma.Register(api, op, func(ctx context.Context, in *letter) (*reply[station.ItemInfo], error) {
 		return answer(s.Send(ctx, in.Contact, station.Draft{
 			Kind: "letter", Subject: in.Subject, FileName: in.FileName, MediaType: in.MediaType, Content: in.RawBody,
 		}))
 	})
+	op.RequestBody.Required = false // Register takes for granted that a body has bytes
 
 	type filter struct {
 		Contact string `query:"contact" doc:"only of this contact"`
