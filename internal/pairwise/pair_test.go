@@ -66,6 +66,7 @@ type side struct {
 }
 
 type answer struct {
+	talk  *Talk // on whose circuits it comes, also if others have begun
 	round uint64
 	twin  int
 	cell  []byte
@@ -313,13 +314,13 @@ func (p *pair) oneRound(f faults) {
 		waiting := d.answers
 		d.answers = nil
 		for _, w := range waiting {
-			if d.talk != nil && d.talk.Receive(w.round, w.twin, w.cell) {
+			if w.talk.Receive(w.round, w.twin, w.cell) {
 				d.opened++
 			}
 		}
 		for twin := range twins {
-			if c := cells[1-i][twin]; c != nil && !p.chance(f.loss) {
-				d.answers = append(d.answers, answer{r, twin, c})
+			if c := cells[1-i][twin]; c != nil && d.talk != nil && !p.chance(f.loss) {
+				d.answers = append(d.answers, answer{d.talk, r, twin, c})
 			}
 		}
 	}

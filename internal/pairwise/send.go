@@ -11,6 +11,10 @@ import (
 // acknowledgement of every frame before it still fits 32 bits.
 const lastSeq = 1<<32 - 1
 
+// framesAhead bounds the frames that were made and not sent yet: those of three
+// rounds, for commits that take up to two.
+const framesAhead = 3 * twins
+
 // Item is something to send: a signal, a letter, a message of a negotiation.
 type Item struct {
 	ID    wire.ItemID
@@ -116,7 +120,8 @@ func (s *Session) Outstanding() int { return len(s.sending.frames) }
 // that were lost, frames that were never sent, new frames by priority. New
 // frames become part of the next Delta and are sent only when that is saved: in
 // this round if Saved comes before Cell, else in a later one. If commits are
-// slower than a round, frames are made up to two rounds ahead.
+// slower than that, frames are made up to framesAhead ahead, so that every cell
+// can carry one all the same.
 func (s *Session) Compose(round uint64) {
 	o := &s.sending
 	if round < o.round || s.cell == 0 {
@@ -141,7 +146,7 @@ func (s *Session) Compose(round uint64) {
 			choose(f)
 		}
 	}
-	for made := 0; made < twins && (n < twins || unsent < 2*twins); made++ {
+	for made := 0; made < twins && (n < twins || unsent < framesAhead); made++ {
 		if !s.compose() {
 			break
 		}
