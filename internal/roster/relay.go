@@ -77,7 +77,6 @@ type Relay struct {
 	aid    wire.Hash
 	list   []byte // sorted records, until the decision
 	header wire.Hash
-	count  int
 
 	outer, inner suite.PrivateKey
 	seeds        []suite.PrivateKey // revealed inner keys in chain order
@@ -154,14 +153,6 @@ func (r *Relay) Keys(k wire.Keys) (complete bool, err error) {
 	return true, nil
 }
 
-// AllKeys returns all n KEYS in chain order, nil before they are complete.
-func (r *Relay) AllKeys() []wire.Keys {
-	if !r.keys.complete() {
-		return nil
-	}
-	return r.keys.all
-}
-
 // AID returns the attempt's hash over all KEYS, zero before they are complete.
 func (r *Relay) AID() wire.Hash { return r.aid }
 
@@ -176,7 +167,7 @@ func (r *Relay) Records(sorted []byte) (wire.SignedHeader, error) {
 	}
 	r.list = bytes.Clone(sorted)
 	h := headerOf(r.cfg.Params, r.cfg.Attempt, r.aid, r.list)
-	r.header, r.count = h.Hash(), int(h.Count)
+	r.header = h.Hash()
 	r.phase = relayBatch
 	return wire.SignHeader(h, r.cfg.Index, r.cfg.Sign), nil
 }
@@ -184,10 +175,6 @@ func (r *Relay) Records(sorted []byte) (wire.SignedHeader, error) {
 // HeaderHash returns H(header) of the one header that this relay signed, zero
 // before.
 func (r *Relay) HeaderHash() wire.Hash { return r.header }
-
-// Count is the number of records under the header, 0 before it; a batch has
-// 2·lanes onions for each.
-func (r *Relay) Count() int { return r.count }
 
 // Outer returns the private key that opens this attempt's onions. It is not
 // Valid before the header is signed and after Mixed.
