@@ -38,12 +38,10 @@ const (
 	BlockSize    = 16
 )
 
-const minCell = 256
-
-// chunkBytes bounds the input of one call of an implementation. Assembly
-// cannot be preempted, so a call must stay in the tens of microseconds; and a
-// smaller number would spend its time in calls.
-const chunkBytes = 256 << 10
+// chunkCells bounds the input of one call of an implementation. Assembly
+// cannot be preempted, so a call must stay in the tens of microseconds; and
+// the kernels ask for the destinations of a whole call at its start.
+const chunkCells = 128
 
 // Scatter processes the cells [first, first+len(in)/cell) of an array of n:
 // for each circuit i of them
@@ -74,8 +72,8 @@ func Scatter(dst, in []byte, first, cell int, keys []byte, perm []uint32, round 
 	}
 	m := check(dst, in, first, cell, n, perm)
 	f := current.Load().scatter
-	for step := chunkBytes / cell; m > 0; {
-		k := min(m, step)
+	for m > 0 {
+		k := min(m, chunkCells)
 		if !f(dst, in[:k*cell], first, cell, keys, perm, round) {
 			panic("pass: a permutation entry is not below the number of cells")
 		}
@@ -91,8 +89,8 @@ func CopyScatter(dst, in []byte, first, cell int, perm []uint32) {
 		panic("pass: a permuting copy needs a permutation")
 	}
 	m := check(dst, in, first, cell, len(perm), perm)
-	for step := chunkBytes / cell; m > 0; {
-		k := min(m, step)
+	for m > 0 {
+		k := min(m, chunkCells)
 		if !copyScatter(dst, in[:k*cell], first, cell, perm) {
 			panic("pass: a permutation entry is not below the number of cells")
 		}

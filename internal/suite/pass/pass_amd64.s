@@ -567,20 +567,39 @@ GLOBL slabStep<>(SB), RODATA|NOPTR, $64
 // func scatterWideStream(dst *byte, in *byte, keys *byte, perm *uint32, count int, n int, slabs int, round uint64) bool
 // Requires: AVX, AVX512BW, AVX512F, MMX+, VAES
 TEXT ·scatterWideStream(SB), NOSPLIT, $0-65
-	MOVQ      dst+0(FP), AX
-	MOVQ      in+8(FP), DX
-	MOVQ      keys+16(FP), BX
-	MOVQ      perm+24(FP), SI
-	MOVQ      count+32(FP), DI
-	MOVQ      n+40(FP), R8
-	MOVQ      slabs+48(FP), R9
-	BSFQ      R9, CX
-	ADDQ      $0x08, CX
-	SHLQ      $0x08, R9
-	LEAQ      (R9)(R9*2), R10
-	VMOVDQU64 rotWord<>+0(SB), Z22
-	VMOVDQU64 copyWord<>+0(SB), Z23
-	VMOVDQU64 slabStep<>+0(SB), Z24
+	MOVQ dst+0(FP), AX
+	MOVQ in+8(FP), DX
+	MOVQ keys+16(FP), BX
+	MOVQ perm+24(FP), SI
+	MOVQ count+32(FP), DI
+	MOVQ n+40(FP), R8
+	MOVQ slabs+48(FP), R9
+	BSFQ R9, CX
+	ADDQ $0x08, CX
+	SHLQ $0x08, R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ SI, R11
+	MOVQ DI, R12
+
+touch:
+	MOVL        (R11), R13
+	SHLQ        CL, R13
+	PREFETCHNTA (AX)(R13*1)
+	MOVL        4(R11), R13
+	SHLQ        CL, R13
+	PREFETCHNTA (AX)(R13*1)
+	MOVL        8(R11), R13
+	SHLQ        CL, R13
+	PREFETCHNTA (AX)(R13*1)
+	MOVL        12(R11), R13
+	SHLQ        CL, R13
+	PREFETCHNTA (AX)(R13*1)
+	ADDQ        $0x10, R11
+	DECQ        R12
+	JNE         touch
+	VMOVDQU64   rotWord<>+0(SB), Z22
+	VMOVDQU64   copyWord<>+0(SB), Z23
+	VMOVDQU64   slabStep<>+0(SB), Z24
 
 	// Every lane of start is the counter of a cell's first block.
 	MOVQ       round+56(FP), R11
@@ -1587,178 +1606,188 @@ outside:
 // func scatterNarrowStream(dst *byte, in *byte, keys *byte, perm *uint32, count int, n int, slabs int, round uint64) bool
 // Requires: AES, CMOV, MMX+, SSE2, SSSE3
 TEXT ·scatterNarrowStream(SB), NOSPLIT, $480-65
-	MOVQ       dst+0(FP), AX
-	MOVQ       in+8(FP), DX
-	MOVQ       keys+16(FP), BX
-	MOVQ       perm+24(FP), SI
-	MOVQ       count+32(FP), DI
-	MOVQ       n+40(FP), R8
-	MOVQ       slabs+48(FP), R9
-	BSFQ       R9, CX
-	ADDQ       $0x08, CX
-	SHLQ       $0x08, R9
-	LEAQ       (R9)(R9*2), R10
-	LEAQ       (SP), R10
-	LEAQ       240(SP), R11
-	MOVOU      rotWord<>+0(SB), X12
-	MOVQ       round+56(FP), R12
-	BSWAPQ     R12
-	MOVQ       R12, X13
-	MOVOU      (BX), X8
-	MOVOU      X8, (R11)
-	MOVOU      16(BX), X9
-	MOVOU      X9, 16(R11)
-	MOVO       X8, X10
-	PSLLO      $0x04, X10
-	PXOR       X10, X8
-	MOVO       X8, X10
-	PSLLO      $0x08, X10
-	PXOR       X10, X8
-	MOVOU      rcon<>+0(SB), X11
-	PXOR       X11, X8
-	MOVO       X9, X10
-	PSHUFB     X12, X10
-	AESENCLAST X8, X10
-	MOVO       X10, X8
-	MOVOU      X8, 32(R11)
-	MOVO       X9, X10
-	PSLLO      $0x04, X10
-	PXOR       X10, X9
-	MOVO       X9, X10
-	PSLLO      $0x08, X10
-	PXOR       X10, X9
-	PSHUFD     $0xff, X8, X10
-	AESENCLAST X9, X10
-	MOVO       X10, X9
-	MOVOU      X9, 48(R11)
-	MOVO       X8, X10
-	PSLLO      $0x04, X10
-	PXOR       X10, X8
-	MOVO       X8, X10
-	PSLLO      $0x08, X10
-	PXOR       X10, X8
-	MOVOU      rcon<>+16(SB), X11
-	PXOR       X11, X8
-	MOVO       X9, X10
-	PSHUFB     X12, X10
-	AESENCLAST X8, X10
-	MOVO       X10, X8
-	MOVOU      X8, 64(R11)
-	MOVO       X9, X10
-	PSLLO      $0x04, X10
-	PXOR       X10, X9
-	MOVO       X9, X10
-	PSLLO      $0x08, X10
-	PXOR       X10, X9
-	PSHUFD     $0xff, X8, X10
-	AESENCLAST X9, X10
-	MOVO       X10, X9
-	MOVOU      X9, 80(R11)
-	MOVO       X8, X10
-	PSLLO      $0x04, X10
-	PXOR       X10, X8
-	MOVO       X8, X10
-	PSLLO      $0x08, X10
-	PXOR       X10, X8
-	MOVOU      rcon<>+32(SB), X11
-	PXOR       X11, X8
-	MOVO       X9, X10
-	PSHUFB     X12, X10
-	AESENCLAST X8, X10
-	MOVO       X10, X8
-	MOVOU      X8, 96(R11)
-	MOVO       X9, X10
-	PSLLO      $0x04, X10
-	PXOR       X10, X9
-	MOVO       X9, X10
-	PSLLO      $0x08, X10
-	PXOR       X10, X9
-	PSHUFD     $0xff, X8, X10
-	AESENCLAST X9, X10
-	MOVO       X10, X9
-	MOVOU      X9, 112(R11)
-	MOVO       X8, X10
-	PSLLO      $0x04, X10
-	PXOR       X10, X8
-	MOVO       X8, X10
-	PSLLO      $0x08, X10
-	PXOR       X10, X8
-	MOVOU      rcon<>+48(SB), X11
-	PXOR       X11, X8
-	MOVO       X9, X10
-	PSHUFB     X12, X10
-	AESENCLAST X8, X10
-	MOVO       X10, X8
-	MOVOU      X8, 128(R11)
-	MOVO       X9, X10
-	PSLLO      $0x04, X10
-	PXOR       X10, X9
-	MOVO       X9, X10
-	PSLLO      $0x08, X10
-	PXOR       X10, X9
-	PSHUFD     $0xff, X8, X10
-	AESENCLAST X9, X10
-	MOVO       X10, X9
-	MOVOU      X9, 144(R11)
-	MOVO       X8, X10
-	PSLLO      $0x04, X10
-	PXOR       X10, X8
-	MOVO       X8, X10
-	PSLLO      $0x08, X10
-	PXOR       X10, X8
-	MOVOU      rcon<>+64(SB), X11
-	PXOR       X11, X8
-	MOVO       X9, X10
-	PSHUFB     X12, X10
-	AESENCLAST X8, X10
-	MOVO       X10, X8
-	MOVOU      X8, 160(R11)
-	MOVO       X9, X10
-	PSLLO      $0x04, X10
-	PXOR       X10, X9
-	MOVO       X9, X10
-	PSLLO      $0x08, X10
-	PXOR       X10, X9
-	PSHUFD     $0xff, X8, X10
-	AESENCLAST X9, X10
-	MOVO       X10, X9
-	MOVOU      X9, 176(R11)
-	MOVO       X8, X10
-	PSLLO      $0x04, X10
-	PXOR       X10, X8
-	MOVO       X8, X10
-	PSLLO      $0x08, X10
-	PXOR       X10, X8
-	MOVOU      rcon<>+80(SB), X11
-	PXOR       X11, X8
-	MOVO       X9, X10
-	PSHUFB     X12, X10
-	AESENCLAST X8, X10
-	MOVO       X10, X8
-	MOVOU      X8, 192(R11)
-	MOVO       X9, X10
-	PSLLO      $0x04, X10
-	PXOR       X10, X9
-	MOVO       X9, X10
-	PSLLO      $0x08, X10
-	PXOR       X10, X9
-	PSHUFD     $0xff, X8, X10
-	AESENCLAST X9, X10
-	MOVO       X10, X9
-	MOVOU      X9, 208(R11)
-	MOVO       X8, X10
-	PSLLO      $0x04, X10
-	PXOR       X10, X8
-	MOVO       X8, X10
-	PSLLO      $0x08, X10
-	PXOR       X10, X8
-	MOVOU      rcon<>+96(SB), X11
-	PXOR       X11, X8
-	MOVO       X9, X10
-	PSHUFB     X12, X10
-	AESENCLAST X8, X10
-	MOVO       X10, X8
-	MOVOU      X8, 224(R11)
+	MOVQ dst+0(FP), AX
+	MOVQ in+8(FP), DX
+	MOVQ keys+16(FP), BX
+	MOVQ perm+24(FP), SI
+	MOVQ count+32(FP), DI
+	MOVQ n+40(FP), R8
+	MOVQ slabs+48(FP), R9
+	BSFQ R9, CX
+	ADDQ $0x08, CX
+	SHLQ $0x08, R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ SI, R10
+	MOVQ DI, R11
+
+touch:
+	MOVL        (R10), R12
+	SHLQ        CL, R12
+	PREFETCHNTA (AX)(R12*1)
+	ADDQ        $0x04, R10
+	DECQ        R11
+	JNE         touch
+	LEAQ        (SP), R10
+	LEAQ        240(SP), R11
+	MOVOU       rotWord<>+0(SB), X12
+	MOVQ        round+56(FP), R12
+	BSWAPQ      R12
+	MOVQ        R12, X13
+	MOVOU       (BX), X8
+	MOVOU       X8, (R11)
+	MOVOU       16(BX), X9
+	MOVOU       X9, 16(R11)
+	MOVO        X8, X10
+	PSLLO       $0x04, X10
+	PXOR        X10, X8
+	MOVO        X8, X10
+	PSLLO       $0x08, X10
+	PXOR        X10, X8
+	MOVOU       rcon<>+0(SB), X11
+	PXOR        X11, X8
+	MOVO        X9, X10
+	PSHUFB      X12, X10
+	AESENCLAST  X8, X10
+	MOVO        X10, X8
+	MOVOU       X8, 32(R11)
+	MOVO        X9, X10
+	PSLLO       $0x04, X10
+	PXOR        X10, X9
+	MOVO        X9, X10
+	PSLLO       $0x08, X10
+	PXOR        X10, X9
+	PSHUFD      $0xff, X8, X10
+	AESENCLAST  X9, X10
+	MOVO        X10, X9
+	MOVOU       X9, 48(R11)
+	MOVO        X8, X10
+	PSLLO       $0x04, X10
+	PXOR        X10, X8
+	MOVO        X8, X10
+	PSLLO       $0x08, X10
+	PXOR        X10, X8
+	MOVOU       rcon<>+16(SB), X11
+	PXOR        X11, X8
+	MOVO        X9, X10
+	PSHUFB      X12, X10
+	AESENCLAST  X8, X10
+	MOVO        X10, X8
+	MOVOU       X8, 64(R11)
+	MOVO        X9, X10
+	PSLLO       $0x04, X10
+	PXOR        X10, X9
+	MOVO        X9, X10
+	PSLLO       $0x08, X10
+	PXOR        X10, X9
+	PSHUFD      $0xff, X8, X10
+	AESENCLAST  X9, X10
+	MOVO        X10, X9
+	MOVOU       X9, 80(R11)
+	MOVO        X8, X10
+	PSLLO       $0x04, X10
+	PXOR        X10, X8
+	MOVO        X8, X10
+	PSLLO       $0x08, X10
+	PXOR        X10, X8
+	MOVOU       rcon<>+32(SB), X11
+	PXOR        X11, X8
+	MOVO        X9, X10
+	PSHUFB      X12, X10
+	AESENCLAST  X8, X10
+	MOVO        X10, X8
+	MOVOU       X8, 96(R11)
+	MOVO        X9, X10
+	PSLLO       $0x04, X10
+	PXOR        X10, X9
+	MOVO        X9, X10
+	PSLLO       $0x08, X10
+	PXOR        X10, X9
+	PSHUFD      $0xff, X8, X10
+	AESENCLAST  X9, X10
+	MOVO        X10, X9
+	MOVOU       X9, 112(R11)
+	MOVO        X8, X10
+	PSLLO       $0x04, X10
+	PXOR        X10, X8
+	MOVO        X8, X10
+	PSLLO       $0x08, X10
+	PXOR        X10, X8
+	MOVOU       rcon<>+48(SB), X11
+	PXOR        X11, X8
+	MOVO        X9, X10
+	PSHUFB      X12, X10
+	AESENCLAST  X8, X10
+	MOVO        X10, X8
+	MOVOU       X8, 128(R11)
+	MOVO        X9, X10
+	PSLLO       $0x04, X10
+	PXOR        X10, X9
+	MOVO        X9, X10
+	PSLLO       $0x08, X10
+	PXOR        X10, X9
+	PSHUFD      $0xff, X8, X10
+	AESENCLAST  X9, X10
+	MOVO        X10, X9
+	MOVOU       X9, 144(R11)
+	MOVO        X8, X10
+	PSLLO       $0x04, X10
+	PXOR        X10, X8
+	MOVO        X8, X10
+	PSLLO       $0x08, X10
+	PXOR        X10, X8
+	MOVOU       rcon<>+64(SB), X11
+	PXOR        X11, X8
+	MOVO        X9, X10
+	PSHUFB      X12, X10
+	AESENCLAST  X8, X10
+	MOVO        X10, X8
+	MOVOU       X8, 160(R11)
+	MOVO        X9, X10
+	PSLLO       $0x04, X10
+	PXOR        X10, X9
+	MOVO        X9, X10
+	PSLLO       $0x08, X10
+	PXOR        X10, X9
+	PSHUFD      $0xff, X8, X10
+	AESENCLAST  X9, X10
+	MOVO        X10, X9
+	MOVOU       X9, 176(R11)
+	MOVO        X8, X10
+	PSLLO       $0x04, X10
+	PXOR        X10, X8
+	MOVO        X8, X10
+	PSLLO       $0x08, X10
+	PXOR        X10, X8
+	MOVOU       rcon<>+80(SB), X11
+	PXOR        X11, X8
+	MOVO        X9, X10
+	PSHUFB      X12, X10
+	AESENCLAST  X8, X10
+	MOVO        X10, X8
+	MOVOU       X8, 192(R11)
+	MOVO        X9, X10
+	PSLLO       $0x04, X10
+	PXOR        X10, X9
+	MOVO        X9, X10
+	PSLLO       $0x08, X10
+	PXOR        X10, X9
+	PSHUFD      $0xff, X8, X10
+	AESENCLAST  X9, X10
+	MOVO        X10, X9
+	MOVOU       X9, 208(R11)
+	MOVO        X8, X10
+	PSLLO       $0x04, X10
+	PXOR        X10, X8
+	MOVO        X8, X10
+	PSLLO       $0x08, X10
+	PXOR        X10, X8
+	MOVOU       rcon<>+96(SB), X11
+	PXOR        X11, X8
+	MOVO        X9, X10
+	PSHUFB      X12, X10
+	AESENCLAST  X8, X10
+	MOVO        X10, X8
+	MOVOU       X8, 224(R11)
 
 cell:
 	MOVL  (SI), R13
@@ -3013,6 +3042,16 @@ TEXT ·copyWide(SB), NOSPLIT, $0-49
 	ADDQ $0x08, CX
 	SHLQ $0x08, R8
 	LEAQ (R8)(R8*2), R9
+	MOVQ BX, R9
+	MOVQ SI, R10
+
+touch:
+	MOVL        (R9), R11
+	SHLQ        CL, R11
+	PREFETCHNTA (AX)(R11*1)
+	ADDQ        $0x04, R9
+	DECQ        R10
+	JNE         touch
 
 cell:
 	MOVL (BX), R9
@@ -3065,6 +3104,16 @@ TEXT ·copyNarrow(SB), NOSPLIT, $0-49
 	ADDQ $0x08, CX
 	SHLQ $0x08, R8
 	LEAQ (R8)(R8*2), R9
+	MOVQ BX, R9
+	MOVQ SI, R10
+
+touch:
+	MOVL        (R9), R11
+	SHLQ        CL, R11
+	PREFETCHNTA (AX)(R11*1)
+	ADDQ        $0x04, R9
+	DECQ        R10
+	JNE         touch
 
 cell:
 	MOVL (BX), R9

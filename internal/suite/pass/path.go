@@ -6,7 +6,7 @@ import (
 )
 
 // path is one implementation of the pass. Its scatter gets arguments that
-// check accepted and at most chunkBytes of input; it returns false, possibly
+// check accepted and at most chunkCells of input; it returns false, possibly
 // after writing some cells, if an entry of perm is not below n.
 type path struct {
 	name    string

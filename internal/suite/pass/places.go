@@ -3,7 +3,7 @@
 package pass
 
 // inOrder stands in for a permutation: the kernels always have one.
-var inOrder = func() (p [chunkBytes / minCell]uint32) {
+var inOrder = func() (p [chunkCells]uint32) {
 	for i := range p {
 		p[i] = uint32(i)
 	}

@@ -21,6 +21,7 @@ func copyScatter(name, doc string, wide bool) {
 	n := Load(Param("n"), GP64())
 	cell, _ := cellSize(Load(Param("slabs"), GP64()))
 
+	touch(dst, perm, cells, 1)
 	Label("cell")
 	out := destinations(1, dst, perm, n)[0]
 	left := GP64()

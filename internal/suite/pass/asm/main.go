@@ -18,11 +18,11 @@ func main() {
 		cached = " It leaves its output in the caches."
 	)
 	wide := " passes 4·count cells of slabs·256 bytes with VAES and AVX-512."
-	scatterWide("scatterWideStream", "scatterWideStream"+wide+stream, func(r, m Op) { VMOVNTDQ(r, m) })
-	scatterWide("scatterWideCached", "scatterWideCached"+wide+cached, func(r, m Op) { VMOVDQU64(r, m) })
+	scatterWide("scatterWideStream", "scatterWideStream"+wide+stream, true, func(r, m Op) { VMOVNTDQ(r, m) })
+	scatterWide("scatterWideCached", "scatterWideCached"+wide+cached, false, func(r, m Op) { VMOVDQU64(r, m) })
 	narrow := " passes count cells of slabs·256 bytes with AES-NI and SSE."
-	scatterNarrow("scatterNarrowStream", "scatterNarrowStream"+narrow+stream, func(r, m Op) { MOVNTO(r, m) })
-	scatterNarrow("scatterNarrowCached", "scatterNarrowCached"+narrow+cached, func(r, m Op) { MOVOU(r, m) })
+	scatterNarrow("scatterNarrowStream", "scatterNarrowStream"+narrow+stream, true, func(r, m Op) { MOVNTO(r, m) })
+	scatterNarrow("scatterNarrowCached", "scatterNarrowCached"+narrow+cached, false, func(r, m Op) { MOVOU(r, m) })
 	moves := " copies count cells of slabs·256 bytes to their places."
 	copyScatter("copyWide", "copyWide"+moves+stream, true)
 	copyScatter("copyNarrow", "copyNarrow"+moves+stream, false)

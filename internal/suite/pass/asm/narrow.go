@@ -30,7 +30,7 @@ var (
 // batch of blocks, since it is a chain of dependent instructions that would
 // leave the AES units idle. It uses SSE instructions only: small processors
 // have AES-NI without AVX.
-func scatterNarrow(name, doc string, store func(src, dst Op)) {
+func scatterNarrow(name, doc string, stream bool, store func(src, dst Op)) {
 	TEXT(name, attr.NOSPLIT, cipherKernel)
 	Doc(doc)
 	Pragma("noescape")
@@ -43,6 +43,9 @@ func scatterNarrow(name, doc string, store func(src, dst Op)) {
 	n := Load(Param("n"), GP64())
 	cell, _ := cellSize(Load(Param("slabs"), GP64()))
 
+	if stream {
+		touch(dst, perm, cells, 1)
+	}
 	schedules := AllocLocal(2 * 16 * (rounds + 1))
 	now, next, following := GP64(), GP64(), GP64()
 	LEAQ(schedules, now)

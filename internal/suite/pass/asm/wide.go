@@ -21,7 +21,7 @@ const xor3 = 0x96
 //
 // Cells longer than a slab run the schedule again for each slab: 13 more AES
 // instructions beside 224, cheaper than keeping fifteen round keys.
-func scatterWide(name, doc string, store func(src, dst Op)) {
+func scatterWide(name, doc string, stream bool, store func(src, dst Op)) {
 	TEXT(name, attr.NOSPLIT, cipherKernel)
 	Doc(doc)
 	Pragma("noescape")
@@ -35,6 +35,9 @@ func scatterWide(name, doc string, store func(src, dst Op)) {
 	cell, cell3 := cellSize(Load(Param("slabs"), GP64()))
 
 	s := [slabBlocks]VecPhysical{Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15}
+	if stream {
+		touch(dst, perm, groups, 4)
+	}
 	key := [2]VecPhysical{Z16, Z17} // the round keys of the last even and the last odd round
 	t := [4]VecPhysical{Z18, Z19, Z20, Z21}
 	shuffle := [2]VecPhysical{Z22, Z23}
@@ -129,10 +132,6 @@ func scatterWide(name, doc string, store func(src, dst Op)) {
 	JNE(LabelRef("group"))
 	finish(true)
 }
-
-// prefetchAhead is how far before its use the input is asked for. The
-// processor's own prefetcher stops at 4 kB pages.
-const prefetchAhead = 4096
 
 // cellSize leaves the size of a cell and three times that in registers and
 // its logarithm in CX, from 1, 2 or 4 slabs.
