@@ -222,8 +222,17 @@ func (r *reader) session() *Session {
 	if s.healing.active {
 		s.healing.seed = r.key()
 	}
-	r.need(len(s.versions) > 0 || s.phase == Refused)
-	r.need(!s.healing.active || s.phase == Introduced && s.newest().hasHeal)
+	if r.need(len(s.versions) > 0 || s.phase == Refused); r.bad {
+		return s
+	}
+	if len(s.versions) > 0 {
+		v := s.newest()
+		r.need(!s.healing.active || s.phase == Introduced && v.hasHeal)
+		r.need(s.established <= v.number)
+		r.need(s.derived() == (v.number > 0))
+	} else {
+		r.need(!s.healing.active)
+	}
 
 	o.next, o.acked = r.u32(), r.u32()
 	r.need(o.acked <= o.next && o.next-o.acked <= Window)
