@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -215,7 +216,10 @@ func connect(path string, master *[suite.KeySize]byte, opt Options) (*conn, erro
 	if slashed[0] != '/' {
 		slashed = "/" + slashed
 	}
-	u := url.URL{Scheme: "file", Path: slashed, RawQuery: url.Values{"vfs": {"adiantum"}, "modeof": {abs}}.Encode()}
+	// modeof gives the log the permissions of the database. SQLite does not read
+	// "+" as a space.
+	mode := strings.ReplaceAll(url.QueryEscape(abs), "+", "%20")
+	u := url.URL{Scheme: "file", Path: slashed, RawQuery: "vfs=adiantum&modeof=" + mode}
 	c, err := sqlite3.OpenFlags(u.String(), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, err
