@@ -82,3 +82,9 @@ func Watch(t failer, last uint32) (w Witness) {
 	w.Restore, _ = p.a.s.RestoreKey()
 	return w
 }
+
+// Reencode parses a control message and encodes it again.
+func Reencode(b []byte) ([]byte, bool) {
+	m, ok := parseMessage(b)
+	return m.append(nil), ok
+}
