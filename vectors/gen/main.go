@@ -25,6 +25,7 @@ var files = []struct {
 	{"wire.json", wireVectors},
 	{"roster.json", rosterVectors},
 	{"mix.json", mixVectors},
+	{"pairwise.json", pairwiseVectors},
 }
 
 func main() {
