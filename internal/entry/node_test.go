@@ -346,3 +346,48 @@ func TestClockJumps(t *testing.T) {
 		}
 	}
 }
+
+// In its stride an entry allocates nothing per round: cells leave in the frames
+// in which answers came, and answers in the frames in which cells came.
+func TestRoundsAllocateNothing(t *testing.T) {
+	r := newRig(t, Limits{})
+	r.bring(stRunning)
+	round := r.p.FirstRound(r.id.Epoch)
+	size := r.p.Circuits() * r.p.Cell
+	total := uint64(len(r.stations) * size)
+	cells := make([][]byte, len(r.stations))
+	for i := range cells {
+		cells[i] = r.cells(round, 1)
+	}
+	template := r.cells(round, 1)
+	r.sent = make([]sent, 0, 64)
+	one := func() {
+		r.sent = r.sent[:0]
+		wire.PutChunkHeader(template, wire.TypeCells, r.id, round, 0, 0) // type, attempt and round lie alike
+		for i, s := range r.stations {
+			copy(cells[i], template)
+			r.node.Received(r.now, s, cells[i])
+		}
+		r.node.Woken(r.p.RoundClose(round))
+		var frame []byte
+		for _, s := range r.sent { // beside what an attempt that nobody joins makes of its deadlines
+			if wire.TypeOf(s.frame) == wire.TypeForward {
+				frame = s.frame
+			}
+		}
+		r.sent = r.sent[:0]
+		wire.PutChunkHeader(frame, wire.TypeBackward, r.id, round, total, 0)
+		r.node.Received(r.now, r.relays[0], frame)
+		for i, s := range r.sent {
+			cells[i] = s.frame
+		}
+		round++
+		r.now = r.p.RoundStart(round)
+	}
+	for range roundsKept {
+		one()
+	}
+	if got := testing.AllocsPerRun(30, one); got > 0 {
+		t.Errorf("%v allocations per round", got)
+	}
+}

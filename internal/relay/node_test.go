@@ -436,3 +436,30 @@ func TestClockJumps(t *testing.T) {
 		}
 	}
 }
+
+// In its stride a relay allocates nothing per round: chunks leave in the buffers
+// in which others came.
+func TestRoundsAllocateNothing(t *testing.T) {
+	for index := range 3 {
+		r := newRig(t, 3, index)
+		r.bring(stRunning)
+		round := r.p.FirstRound(r.id.Epoch)
+		up, total := r.upstream(), uint64(r.count*r.p.Circuits()*r.p.Cell)
+		chunk := func(typ wire.Type, from link.Peer, frame []byte) []byte {
+			wire.PutChunkHeader(frame, typ, r.id, round, total, 0)
+			r.sent = r.sent[:0]
+			r.node.Received(r.now, from, frame)
+			return r.sent[0].frame
+		}
+		frame := make([]byte, wire.ChunkHeaderSize+total)
+		if got := testing.AllocsPerRun(50, func() {
+			frame = chunk(wire.TypeForward, up, frame)
+			if index < 2 {
+				frame = chunk(wire.TypeBackward, r.next, frame)
+			}
+			round++
+		}); got > 0 {
+			t.Errorf("relay %d: %v allocations per round", index+1, got)
+		}
+	}
+}
