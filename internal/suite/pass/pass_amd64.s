@@ -3042,6 +3042,18 @@ TEXT ·copyWide(SB), NOSPLIT, $0-49
 	ADDQ $0x08, CX
 	SHLQ $0x08, R8
 	LEAQ (R8)(R8*2), R9
+	CMPQ R8, $+1024
+	JNE  cell
+	MOVQ BX, R9
+	MOVQ SI, R10
+
+touch:
+	MOVL        (R9), R11
+	SHLQ        CL, R11
+	PREFETCHNTA (AX)(R11*1)
+	ADDQ        $0x04, R9
+	DECQ        R10
+	JNE         touch
 
 cell:
 	MOVL (BX), R9
@@ -3094,6 +3106,18 @@ TEXT ·copyNarrow(SB), NOSPLIT, $0-49
 	ADDQ $0x08, CX
 	SHLQ $0x08, R8
 	LEAQ (R8)(R8*2), R9
+	CMPQ R8, $+1024
+	JNE  cell
+	MOVQ BX, R9
+	MOVQ SI, R10
+
+touch:
+	MOVL        (R9), R11
+	SHLQ        CL, R11
+	PREFETCHNTA (AX)(R11*1)
+	ADDQ        $0x04, R9
+	DECQ        R10
+	JNE         touch
 
 cell:
 	MOVL (BX), R9
