@@ -275,10 +275,17 @@ func TestHealingRefuses(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	p.b.s.healing.active = true
-	for _, epoch := range []uint64{p.epoch + 1<<17, 1<<64 - 1} {
-		if give(p.b, message{kind: kindHealEnc, version: 2, epoch: epoch, enc: enc}) == nil {
-			t.Errorf("an activation at epoch %d is accepted", epoch)
+	p.b.s.healing.active, p.b.s.healing.seed = true, Key{5}
+	for _, c := range []struct {
+		epoch uint64
+		ok    bool
+	}{{p.epoch + 3, true}, {p.epoch - 50, true}, {p.epoch + 1<<17, false}, {1<<64 - 1, false}} {
+		enc, _, err := privateKey(Key{5}).Public().Encapsulate(suite.LabelHealKEM, healContext(2, c.epoch, pk)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := give(p.b, message{kind: kindHealEnc, version: 2, epoch: c.epoch, enc: enc}); (err == nil) != c.ok {
+			t.Errorf("an activation at epoch %d: %v", c.epoch, err)
 		}
 	}
 }

@@ -151,6 +151,26 @@ func TestBoundedState(t *testing.T) {
 	}
 }
 
+// TestHeldBack has the peer go on sending while our disk stands still: no more
+// than a window is taken beyond what was acknowledged, in order or not.
+func TestHeldBack(t *testing.T) {
+	p := talking(t, 55)
+	acked := p.b.s.book.durable.ack
+	for i := range uint32(5 * Window) {
+		r := wire.Record{Class: wire.ClassSignal, Item: wire.ItemID{byte(i), 1}, Last: true, Data: []byte("x")}
+		send(p, 0, wire.CellFrame{Kind: wire.FrameData, Seq: acked + i, Payload: r.Append(nil), Ack: p.a.s.book.durable.ack})
+		p.round++
+	}
+	if n := len(p.b.s.book.pending.Records); n != Window {
+		t.Errorf("%d records in memory", n)
+	}
+	d, token := p.b.s.Take()
+	p.b.s.Saved(token)
+	if got := p.b.s.book.durable.ack; len(d.Records) != Window || got != acked+Window {
+		t.Errorf("%d records, acknowledged below %d", len(d.Records), got)
+	}
+}
+
 // TestMessages encodes and decodes every control message, and refuses every
 // other size and kind.
 func TestMessages(t *testing.T) {
