@@ -80,6 +80,9 @@ func (n *Node) turnAttempt(now time.Time) {
 		}
 	}
 	id, ok := n.p.AttemptAt(now)
+	if n.considered.Epoch > id.Epoch+1 { // the clock was set back; the relays' marks decide
+		n.considered = wire.Attempt{}
+	}
 	if !ok || !n.considered.Before(id) || !now.Before(n.p.PhaseEnd(id, wire.PhaseKeys)) {
 		return
 	}
@@ -220,7 +223,7 @@ func (n *Node) receiveJoin(now time.Time, s *station, frame []byte) (ok bool) {
 		if a.stage != stageJoin || !now.Before(n.p.PhaseEnd(id, wire.PhaseJoin)) {
 			return true
 		}
-		if n.history.admit(who) {
+		if len(a.records) < n.cfg.Limits.Stations && n.history.admit(who) {
 			a.records[who] = record
 			a.arrived = append(a.arrived, who)
 		}

@@ -39,11 +39,9 @@ func FuzzHostilePeers(f *testing.F) {
 		r.sent = nil
 		received := 0
 		for steps := 0; len(s) > 0 && steps < 200; steps++ {
-			who := &r.relays[0]
-			switch k := int(s.next()) % (len(r.relays) + len(r.stations)); {
-			case k < len(r.relays):
-				who = &r.relays[k]
-			default:
+			k := int(s.next()) % (len(r.relays) + len(r.stations))
+			who := &r.relays[min(k, len(r.relays)-1)]
+			if k >= len(r.relays) {
 				who = &r.stations[k-len(r.relays)]
 			}
 			a := r.node.attempt

@@ -48,7 +48,8 @@ type Node struct {
 	log *slog.Logger
 	env link.Env
 
-	armed time.Time // earliest time for which Woken was asked; zero: none
+	armed  time.Time // earliest time for which Woken was asked; zero: none
+	ticked time.Time // newest call of tick
 
 	relays   []relay
 	stations map[account]*station
@@ -95,6 +96,10 @@ func (n *Node) Woken(now time.Time) { n.tick(now) }
 // tick does whatever is due and asks to be called when something is due next. It
 // looks at the clock alone, so calls that come late or twice do no harm.
 func (n *Node) tick(now time.Time) {
+	if now.Before(n.ticked) {
+		n.armed = time.Time{}
+	}
+	n.ticked = now
 	n.figures.turn(n, now)
 	n.turnSets(now)
 	n.turnRounds(now)
@@ -162,6 +167,9 @@ func (n *Node) Disconnected(now time.Time, p link.Peer) {
 func (n *Node) Received(now time.Time, p link.Peer, frame []byte) {
 	if len(frame) == 0 {
 		return
+	}
+	if now.Before(n.ticked) { // the clock was set back, and what was asked for may be far away
+		n.tick(now)
 	}
 	switch p.Role {
 	case link.RoleRelay:

@@ -391,3 +391,23 @@ func TestRoundsAllocateNothing(t *testing.T) {
 		t.Errorf("%v allocations per round", got)
 	}
 }
+
+// An entry whose clock was set back goes on from there.
+func TestClockSetBack(t *testing.T) {
+	r := newRig(t, Limits{})
+	r.bring(stRunning)
+	R := r.p.FirstRound(r.id.Epoch)
+	r.wake(r.p.RoundClose(R))
+	r.wake(r.p.RoundClose(R + 20))
+	r.sent = nil
+	r.now = r.p.RoundStart(R + 1)
+	r.give(r.stations[0], r.cells(R+1, 5))
+	r.wake(r.p.RoundClose(R + 1))
+	got := r.take(wire.TypeForward, r.relays[0])
+	if len(got) != 1 {
+		t.Fatalf("%d rounds were closed", len(got))
+	}
+	if c, err := wire.ParseChunk(got[0]); err != nil || c.Round != R+1 || c.Data[r.place(0)*r.p.Circuits()*r.p.Cell] != 5 {
+		t.Error("the round after the jump has no cells")
+	}
+}

@@ -130,13 +130,14 @@ func (n *Node) receiveCells(now time.Time, s *station, frame []byte) (ok bool) {
 }
 
 // turnRounds closes the rounds whose time has come. After a stall only the newest
-// is worth sending.
+// is worth sending; after the clock was set back it goes on from there, and relays
+// refuse what they had before.
 func (n *Node) turnRounds(now time.Time) {
 	current, ok := n.p.RoundAt(now)
 	if !ok {
 		return
 	}
-	if n.toClose < current {
+	if n.toClose < current || n.toClose > current+2 {
 		n.toClose = current
 	}
 	for !now.Before(n.p.RoundClose(n.toClose)) {

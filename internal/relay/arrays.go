@@ -1,20 +1,11 @@
 package relay
 
 import (
+	"time"
+
 	"backchannel/internal/mix"
 	"backchannel/internal/weakened"
 	"backchannel/internal/wire"
-
-	"time"
-)
-
-// direction tells the two round arrays of a relay apart.
-type direction int
-
-const (
-	forward direction = iota
-	backward
-	directions // their number
 )
 
 // The arrays that one neighbour may send. They may interleave with each other on
@@ -122,7 +113,7 @@ func (n *Node) receiveChunk(now time.Time, from *neighbour, frame []byte) {
 	if complete {
 		array := in.whole
 		in.whole = nil
-		n.completeSetup(now, c.Type, array)
+		n.completeSetup(c, array)
 	}
 }
 
@@ -133,35 +124,45 @@ func (n *Node) openSetup(in *inbound, c wire.Chunk) (ok bool) {
 	if a == nil || a.id != c.Attempt {
 		return c.Round == 0
 	}
+	if c.Round != 0 {
+		return false
+	}
 	var want bool
-	var total uint64
+	var total, reserve uint64
 	circuits := uint64(a.count * n.p.Circuits())
 	switch c.Type {
-	case wire.TypeRecords:
+	case wire.TypeRecords: // the only array whose size this relay cannot know
 		size := uint64(n.p.RecordSize())
 		if c.Total == 0 || c.Total%size != 0 || c.Total > wire.MaxStations*size {
 			return false
 		}
-		want, total = !a.records, c.Total
-		if want {
-			in.whole = make([]byte, 0, min(c.Total, firstRecords))
-		}
-		return c.Round == 0
+		want, total, reserve = !a.records, c.Total, min(c.Total, firstRecords)
 	case wire.TypeBatch:
 		want, total = a.count > 0 && (!a.batch || weakened.SecondBatch), circuits*uint64(n.p.OnionSize(n.cfg.Index))
+		reserve = total
 	case wire.TypeReceipts:
 		want, total = a.mixed && !a.receipts, circuits*uint64(n.p.ReceiptSize(n.cfg.Index+1))
+		reserve = total
 	case wire.TypeAcks:
 		want, total = a.count > 0 && !a.acks, uint64(a.count*n.p.AckSize())
+		reserve = total
 	}
-	if want && c.Total == total {
-		in.whole = make([]byte, 0, total)
+	if !want {
+		return true
 	}
-	return c.Round == 0 && (!want || c.Total == total)
+	if c.Total == total {
+		in.whole = make([]byte, 0, reserve)
+	}
+	return c.Total == total
 }
 
-func (n *Node) completeSetup(now time.Time, t wire.Type, array []byte) {
-	switch t {
+// completeSetup hands a whole array to the attempt for which it came, unless that
+// ended meanwhile.
+func (n *Node) completeSetup(c wire.Chunk, array []byte) {
+	if n.attempt == nil || n.attempt.id != c.Attempt {
+		return
+	}
+	switch c.Type {
 	case wire.TypeRecords:
 		n.takeRecords(array)
 	case wire.TypeBatch:

@@ -193,6 +193,9 @@ func (n *Node) fail(a *attempt, why string) {
 	n.send(&n.entry, wire.FrameAttempt(wire.TypeAbort, a.id))
 }
 
+// The following handle what arrived for the pending attempt. Arrays were checked
+// for size and for being wanted (arrays.go).
+
 func (n *Node) receiveKeys(_ time.Time, frame []byte) {
 	k, err := wire.ParseKeys(frame[1:])
 	if err != nil || k.Relay >= n.p.Relays {
@@ -213,7 +216,7 @@ func (n *Node) receiveKeys(_ time.Time, frame []byte) {
 
 func (n *Node) takeRecords(list []byte) {
 	a := n.attempt
-	if a == nil || !a.keyed {
+	if !a.keyed {
 		return
 	}
 	a.records = true
@@ -236,9 +239,6 @@ func (n *Node) takeRecords(list []byte) {
 // begins the way back instead.
 func (n *Node) takeBatch(batch []byte) {
 	a := n.attempt
-	if a == nil {
-		return
-	}
 	a.batch = true
 	n.forget() // circuits that can no longer be completed: every relay signed a later header
 	var frames [][]byte
@@ -282,9 +282,6 @@ func (n *Node) receiptFrames(a *attempt, later []byte) ([][]byte, error) {
 
 func (n *Node) takeReceipts(later []byte) {
 	a := n.attempt
-	if a == nil {
-		return
-	}
 	a.receipts = true
 	var frames [][]byte
 	var err error
@@ -301,9 +298,6 @@ func (n *Node) takeReceipts(later []byte) {
 // takeAcks lets the gate decide, once, from every tag of the roster.
 func (n *Node) takeAcks(acks []byte) {
 	a := n.attempt
-	if a == nil {
-		return
-	}
 	a.acks = true
 	var seed wire.Seed
 	var reveal bool

@@ -33,7 +33,8 @@ type Node struct {
 	env  link.Env
 	last bool // this relay is the last of the chain
 
-	armed time.Time // earliest time for which Woken was asked; zero: none
+	armed  time.Time // earliest time for which Woken was asked; zero: none
+	ticked time.Time // newest call of tick
 
 	// Connections, by who is at the other end. A slot without a neighbour in this
 	// chain stays down.
@@ -46,11 +47,7 @@ type Node struct {
 
 	// Circuits, rounds.go.
 	old, running, coming *circuits
-	newest               [directions]struct {
-		round uint64
-		any   bool
-	}
-	spare spare
+	spare                spare
 
 	figures figures
 }
@@ -86,6 +83,10 @@ func (n *Node) Woken(now time.Time) { n.tick(now) }
 // It looks at the clock alone, so calls that come late, twice or after a jump of
 // the clock do no harm.
 func (n *Node) tick(now time.Time) {
+	if now.Before(n.ticked) {
+		n.armed = time.Time{}
+	}
+	n.ticked = now
 	n.figures.turn(n.p, now)
 	n.turnSets(now)
 	n.turnAttempt(now)
@@ -128,6 +129,9 @@ func (n *Node) Received(now time.Time, p link.Peer, frame []byte) {
 	from := n.slot(p)
 	if from == nil || !from.up || from.deaf || from.peer != p || len(frame) == 0 {
 		return
+	}
+	if now.Before(n.ticked) { // the clock was set back, and what was asked for may be far away
+		n.tick(now)
 	}
 	t := wire.TypeOf(frame)
 	switch {

@@ -260,6 +260,34 @@ func TestOneBatch(t *testing.T) {
 	}
 }
 
+// An array that ends after its attempt did is nothing to the next attempt.
+func TestArrayOutlivesAttempt(t *testing.T) {
+	r := newRig(t, 3, 1)
+	r.bring(stRecords)
+	batch := r.batch()
+	c, err := wire.ParseChunk(batch[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var halves [2][]byte
+	for i, part := range [][]byte{c.Data[:100], c.Data[100:]} {
+		var d []byte
+		halves[i], d = wire.NewChunk(c.Type, c.Attempt, 0, c.Total, uint64(100*i), len(part))
+		copy(d, part)
+	}
+	r.give(r.prev, halves[0])
+	r.wake(r.p.PhaseStart(wire.Attempt{Epoch: r.id.Epoch, Number: r.id.Number + 1}, wire.PhaseKeys))
+	r.bring(stRecords)
+	r.give(r.prev, halves[1])
+	if len(r.take(wire.TypeBatch)) > 0 || r.node.attempt == nil || r.node.attempt.batch {
+		t.Fatal("a batch was mixed for another attempt")
+	}
+	r.give(r.prev, r.batch()...)
+	if len(r.take(wire.TypeBatch)) == 0 {
+		t.Fatal("the own batch was not mixed")
+	}
+}
+
 // With any acknowledgement missing or wrong nothing is revealed, whatever comes
 // afterwards.
 func TestNoRevealWithoutEveryAck(t *testing.T) {

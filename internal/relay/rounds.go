@@ -6,7 +6,6 @@ import (
 
 	"backchannel/internal/mix"
 	"backchannel/internal/roster"
-	"backchannel/internal/weakened"
 	"backchannel/internal/wire"
 )
 
@@ -124,9 +123,9 @@ func (n *Node) serving(id wire.Attempt, round uint64) *circuits {
 	return nil
 }
 
-// openRound begins a pass if this round and direction is new; false means that no
-// honest peer sends such an array. A round that was begun is used up, also if its
-// array breaks off.
+// openRound begins a pass if this round and direction is new, which the set
+// itself knows; false means that no honest peer sends such an array. A round that
+// was begun is used up, also if its array breaks off.
 func (n *Node) openRound(now time.Time, in *inbound, c wire.Chunk) (ok bool) {
 	set := n.serving(c.Attempt, c.Round)
 	if set == nil {
@@ -135,29 +134,21 @@ func (n *Node) openRound(now time.Time, in *inbound, c wire.Chunk) (ok bool) {
 	if c.Total != uint64(set.set.Count()*n.p.Cell) {
 		return false
 	}
-	d := forward
-	if c.Type == wire.TypeBackward {
-		d = backward
-	}
-	if newest := &n.newest[d]; newest.any && c.Round <= newest.round && !weakened.SecondBatch {
-		return true
-	}
 	var pass *mix.Pass
 	var err error
 	switch {
-	case d == backward:
+	case c.Type == wire.TypeBackward:
 		pass, err = set.set.Backward(c.Round)
 	case n.last:
 		pass, err = set.set.Turn(c.Round)
 	default:
 		pass, err = set.set.Forward(c.Round)
 	}
-	if err != nil { // a backward array of a round that did not go forward, or a second one
+	if err != nil { // a second array of the round, an older round, or answers of one that did not go forward
 		return true
 	}
-	n.newest[d].round, n.newest[d].any = c.Round, true
 	in.pass = pass
-	if d == forward {
+	if c.Type == wire.TypeForward {
 		n.figures.began(c.Round, now)
 	}
 	return true
