@@ -80,7 +80,7 @@ func runDemo(cmd *cobra.Command, o demoOptions) (err error) {
 	case err = <-played:
 	case err = <-n.failed:
 		cancel()
-		<-played
+		_ = <-played // that it was interrupted
 	}
 	if err != nil {
 		return err

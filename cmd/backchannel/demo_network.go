@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,8 @@ type demoChild struct {
 	log  string
 	done chan struct{}
 }
+
+var errEnded = errors.New("it should have gone on")
 
 // demoPrincipals are fictional states.
 var demoPrincipals = []string{"Aldmark", "Borvia", "Cenia"}
@@ -214,7 +217,7 @@ func (n *demoNetwork) start(name string, secret []byte, args ...string) error {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		if !n.stopping {
-			n.failed <- fmt.Errorf("%s ended by itself (%v): %s", name, err, lastLine(log))
+			n.failed <- fmt.Errorf("%s ended by itself: %s: %w", name, lastLine(log), cmp.Or(err, errEnded))
 		}
 	}()
 	return nil

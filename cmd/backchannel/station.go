@@ -136,13 +136,13 @@ func stationCheckCommand() *cobra.Command {
 }
 
 // runStation runs a station and its socket until ctx ends.
-func runStation(ctx context.Context, cmd *cobra.Command, cfg station.Config, passphrase []byte) error {
+func runStation(ctx context.Context, cmd *cobra.Command, cfg station.Config, passphrase []byte) (err error) {
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelInfo}))
 	s, err := station.Open(cfg, log)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer func() { err = errors.Join(err, s.Close()) }()
 	if passphrase != nil {
 		if err := s.OpenVault(passphrase); err != nil {
 			return err
@@ -171,7 +171,7 @@ func runStation(ctx context.Context, cmd *cobra.Command, cfg station.Config, pas
 	shut, stop := context.WithTimeout(context.Background(), 3*time.Second)
 	defer stop()
 	if srv.Shutdown(shut) != nil {
-		srv.Close()
+		_ = srv.Close() // what did not end in time ends now
 	}
 	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, context.Canceled) {
 		err = nil

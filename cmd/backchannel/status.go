@@ -40,10 +40,10 @@ func printStatus(w io.Writer, s station.Status) {
 	for i, r := range s.Relays {
 		fmt.Fprintf(w, "  relay %d    %s, run by %s\n", i+1, r.Name, r.Operator)
 	}
-	switch {
-	case s.Stations == 0:
+	switch s.Stations {
+	case 0:
 		fmt.Fprintln(w, "  stations   not known yet")
-	case s.Stations == 1:
+	case 1:
 		fmt.Fprintln(w, "  stations   only this one takes part")
 	default:
 		fmt.Fprintf(w, "  stations   %d take part\n", s.Stations)

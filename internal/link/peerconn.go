@@ -20,8 +20,7 @@ type peerConn struct {
 	soon    [][]byte
 	timed   []timedFrame
 	bytes   int
-	closing bool      // finish what is queued, then end
-	until   time.Time // closing: by then at the latest
+	closing bool // finish what is queued, then end
 	dead    bool
 	more    chan struct{} // something changed
 }

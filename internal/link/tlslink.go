@@ -316,13 +316,6 @@ func (h *halfOpen) enter(c net.Conn) (leave func()) {
 	}
 }
 
-// count is how many handshakes are under way.
-func (h *halfOpen) count() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.conns)
-}
-
 func (h *halfOpen) closeAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -28,9 +28,8 @@ type attempt struct {
 	list    []byte // record list while its chunks arrive
 	listing bool   // the signed list was acted upon
 
-	order   []circuitOf // which lane and twin circuit i serves
-	rings   []*mix.Circuit
-	reveals int
+	order []circuitOf // which lane and twin circuit i serves
+	rings []*mix.Circuit
 
 	// Cached for byte-identical repeats.
 	joinFrame     []byte

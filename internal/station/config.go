@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/BurntSushi/toml"
-
 	"backchannel/internal/suite"
 	"backchannel/internal/wire"
 )
@@ -48,12 +46,12 @@ const ConfigName = "station.toml"
 // LoadConfig reads a configuration and makes its paths absolute.
 func LoadConfig(path string) (Config, error) {
 	c := Config{Account: "account.key", Mark: "mark", Vault: "vault.db", Socket: "station.sock"}
-	md, err := toml.DecodeFile(path, &c)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return c, fmt.Errorf("reading the station's configuration: %w", err)
 	}
-	if extra := md.Undecoded(); len(extra) > 0 {
-		return c, fmt.Errorf("reading the station's configuration: unknown key %q: remove it or correct its spelling", extra[0].String())
+	if err := wire.DecodeTOML(text, &c); err != nil {
+		return c, fmt.Errorf("reading the station's configuration: %w", err)
 	}
 	if c.Network == "" || c.Pin == "" {
 		return c, errors.New("reading the station's configuration: network and pin are required: \"backchannel station init\" writes both")

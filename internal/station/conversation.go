@@ -99,8 +99,10 @@ func (n *Node) SetContact(c contact.Contact) {
 	}
 }
 
-// Lanes returns the lane table; SetLanes replaces it.
-func (n *Node) Lanes() contact.Lanes     { return n.lanes }
+// Lanes returns the lane table.
+func (n *Node) Lanes() contact.Lanes { return n.lanes }
+
+// SetLanes replaces the lane table; attempts that began keep the one they had.
 func (n *Node) SetLanes(l contact.Lanes) { n.lanes = l }
 
 // Queue hands an accepted item to its session. Its bytes stay in the vault and

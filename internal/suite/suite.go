@@ -115,7 +115,7 @@ func KDF(label Label, secrets [][]byte, context ...[]byte) (out [KeySize]byte) {
 // Equal compares in constant time.
 func Equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
 
-// Watch, if set, is told of every key that encrypts: before a SealOnce, and with
+// Watch is told, if set, of every key that encrypts: before a SealOnce, and with
 // each XORLayer, which cannot know whether it adds or strips. It is for the
 // simulation, which checks that no key meets an IV twice; nothing else sets it,
 // and only while nothing runs.
