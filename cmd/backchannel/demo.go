@@ -80,7 +80,9 @@ func runDemo(cmd *cobra.Command, o demoOptions) (err error) {
 	case err = <-played:
 	case err = <-n.failed:
 		cancel()
-		_ = <-played // that it was interrupted
+		if late := <-played; late != nil && !errors.Is(late, context.Canceled) {
+			err = errors.Join(err, late)
+		}
 	}
 	if err != nil {
 		return err
