@@ -75,7 +75,7 @@ func (tx *Tx) Outgoing(id contact.ID) (out []Outgoing, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = tx.query(`SELECT id, class, size, done FROM items WHERE contact = ? AND outgoing = 1 AND finished = 0 ORDER BY number`, func(s *sqlite3.Stmt) error {
+	err = tx.query(`SELECT id, class, size, done FROM items INDEXED BY items_waiting WHERE contact = ? AND outgoing = 1 AND finished = 0 ORDER BY number`, func(s *sqlite3.Stmt) error {
 		id, err := columnID(s, 0)
 		out = append(out, Outgoing{id, wire.Class(s.ColumnInt(1)), uint32(s.ColumnInt64(2)), uint32(s.ColumnInt64(3))})
 		return err

@@ -13,9 +13,9 @@
 // the process or the machine. When it returns an error, nothing of it is there.
 // Reads (View) have a connection of their own and never delay a commit.
 //
-// What is deleted or replaced is overwritten with zeros in its page, and the log
-// is emptied often, at once after a contact was deleted. A disk that moves
-// blocks, a file system with snapshots and a backup may keep old bytes all the
+// What is deleted or replaced is overwritten with zeros in its page. The log keeps
+// older pages for a while: it begins again after 1 MiB, and it is cut to nothing
+// before a deletion of a contact or an item returns. A disk that moves blocks, a file system with snapshots and a backup may keep old bytes all the
 // same: they are encrypted, but under the same key.
 //
 // Encryption hides content and keys from whoever has the files and not the

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"syscall"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -31,25 +30,17 @@ func explain(doing string, err error) error {
 		return nil
 	}
 	var code sqlite3.ExtendedErrorCode
-	is := func(targets ...error) bool {
-		for _, t := range targets {
-			if errors.Is(err, t) {
-				return true
-			}
-		}
-		return false
-	}
-	kind := error(nil)
 	errors.As(err, &code)
-	switch full := is(syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG); {
-	case is(ErrDiskFull, ErrDisk, ErrDamaged, ErrClosed):
-	case full, is(sqlite3.FULL), code == sqlite3.IOERR_SHMSIZE:
+	kind := error(nil)
+	switch {
+	case errors.Is(err, ErrDiskFull), errors.Is(err, ErrDisk), errors.Is(err, ErrDamaged), errors.Is(err, ErrClosed):
+	case outOfRoom(err), errors.Is(err, sqlite3.FULL), code == sqlite3.IOERR_SHMSIZE:
 		kind = ErrDiskFull
 	case code == sqlite3.IOERR_FSYNC, code == sqlite3.IOERR_DIR_FSYNC, code == sqlite3.IOERR_WRITE:
 		kind = ErrDisk
-	case is(sqlite3.CORRUPT, sqlite3.NOTADB):
+	case errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB):
 		kind = ErrDamaged
-	case is(fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: no permission to use its files: %w", doing, err)
 	}
 	if kind != nil {

@@ -75,9 +75,14 @@ type Filter struct {
 	Limit       int        // the newest so many; 0 for all
 }
 
-// itemColumns leaves the digest of an unfinished item out: it is a state.
-const itemColumns = `SELECT i.number, i.id, c.id, outgoing, class, header, parsed, size, done, i.created, finished, read, damaged,
-	iif(finished > 0 OR outgoing = 1, digest, x'') FROM items i JOIN contacts c ON c.number = i.contact`
+// itemColumns leaves the digest of an unfinished item out: it is a state. CROSS
+// makes SQLite go through items, whose order and limit are asked for, not through
+// contacts.
+const (
+	itemColumns = `SELECT i.number, i.id, c.id, outgoing, class, header, parsed, size, done, i.created, finished, read, damaged,
+	iif(finished > 0 OR outgoing = 1, digest, x'') FROM items i`
+	itemOwner = ` CROSS JOIN contacts c ON c.number = i.contact`
+)
 
 func columnItem(s *sqlite3.Stmt) (it Item, err error) {
 	if it.ID, err = columnID(s, 1); err != nil {
@@ -129,6 +134,10 @@ func (tx *Tx) Items(f Filter) (out []Item, err error) {
 		where, args = append(where, "i.number < ?"), append(args, f.Before)
 	}
 	sql := itemColumns
+	if f.Undelivered {
+		sql += " INDEXED BY items_waiting" // always few
+	}
+	sql += itemOwner
 	if len(where) > 0 {
 		sql += " WHERE " + strings.Join(where, " AND ")
 	}
@@ -149,7 +158,7 @@ func (tx *Tx) Items(f Filter) (out []Item, err error) {
 
 // Item returns one item, or ErrNotFound.
 func (tx *Tx) Item(id wire.ItemID) (it Item, err error) {
-	err = tx.one(itemColumns+` WHERE i.id = ?`, func(s *sqlite3.Stmt) (err error) {
+	err = tx.one(itemColumns+itemOwner+` WHERE i.id = ?`, func(s *sqlite3.Stmt) (err error) {
 		it, err = columnItem(s)
 		return err
 	}, id)
@@ -176,7 +185,7 @@ func (tx *Tx) Find(digits string) (out []wire.ItemID, err error) {
 // Waiting counts the items of each contact that were not delivered yet.
 func (tx *Tx) Waiting() (map[contact.ID]int, error) {
 	out := map[contact.ID]int{}
-	err := tx.query(`SELECT c.id, count(*) FROM items i JOIN contacts c ON c.number = i.contact
+	err := tx.query(`SELECT c.id, count(*) FROM items i INDEXED BY items_waiting CROSS JOIN contacts c ON c.number = i.contact
 		WHERE outgoing = 1 AND finished = 0 GROUP BY i.contact`, func(s *sqlite3.Stmt) error {
 		id, err := columnID(s, 0)
 		out[id] = s.ColumnInt(1)

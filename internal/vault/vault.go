@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
-	_ "github.com/ncruces/go-sqlite3/vfs/adiantum" // the encrypting file system of every connection
 
 	"backchannel/internal/suite"
 )
@@ -22,8 +21,9 @@ const (
 	lockSuffix = ".lock"
 	newSuffix  = ".new" // a database that is being made
 
-	// logPages is how many pages the write-ahead log may grow to before it is
-	// emptied into the database: 1 MiB. Old values of stepped chains are in it.
+	// logPages is how many pages the write-ahead log may grow to before its content
+	// goes into the database and it begins again: 1 MiB. Until then, and until they
+	// are overwritten, old values of stepped chains are in it.
 	logPages = 256
 )
 
@@ -43,6 +43,8 @@ type Options struct {
 	// MaxPages bounds the database to so many pages of 4,096 bytes, as if the disk
 	// were full beyond; 0 does not.
 	MaxPages int
+
+	vfs string // fileSystem, but for tests that let the disk fail
 }
 
 func (o Options) filled() Options {
@@ -51,6 +53,9 @@ func (o Options) filled() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.vfs == "" {
+		o.vfs = fileSystem
 	}
 	return o
 }
@@ -219,7 +224,7 @@ func connect(path string, master *[suite.KeySize]byte, opt Options) (*conn, erro
 	// modeof gives the log the permissions of the database. SQLite does not read
 	// "+" as a space.
 	mode := strings.ReplaceAll(url.QueryEscape(abs), "+", "%20")
-	u := url.URL{Scheme: "file", Path: slashed, RawQuery: "vfs=adiantum&modeof=" + mode}
+	u := url.URL{Scheme: "file", Path: slashed, RawQuery: "vfs=" + opt.vfs + "&modeof=" + mode}
 	c, err := sqlite3.OpenFlags(u.String(), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, err
@@ -273,7 +278,7 @@ func (v *Vault) Close() error {
 		errs = append(errs, v.reader.close())
 	}
 	if v.writer != nil {
-		errs = append(errs, v.checkpoint(), v.writer.close())
+		errs = append(errs, v.checkpoint(sqlite3.CHECKPOINT_TRUNCATE), v.writer.close())
 	}
 	v.reader, v.writer = nil, nil
 	if v.lock != nil {
@@ -325,21 +330,25 @@ func (v *Vault) View(fn func(*Tx) error) error {
 // tidy empties the log when it is long or holds what was deleted. It never makes
 // a commit fail: what it could not do is tried after the next.
 func (v *Vault) tidy() {
+	mode := sqlite3.CHECKPOINT_RESTART // begin again in the same place: a file that grows costs more to sync
 	switch {
 	case v.wipe:
+		mode = sqlite3.CHECKPOINT_TRUNCATE
 		v.read.Lock() // a reader would keep the log alive
 	case v.pages < logPages || !v.read.TryLock():
 		return
+	case v.pages > 4*logPages:
+		mode = sqlite3.CHECKPOINT_TRUNCATE
 	}
 	defer v.read.Unlock()
-	if v.checkpoint() == nil {
+	if v.checkpoint(mode) == nil {
 		v.wipe, v.pages = false, 0
 	}
 }
 
-// checkpoint moves the log into the database and cuts it to nothing. Both locks
-// are held.
-func (v *Vault) checkpoint() error {
-	_, _, err := v.writer.c.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
+// checkpoint moves the log into the database and makes it begin again, or cuts it
+// to nothing. Both locks are held.
+func (v *Vault) checkpoint(mode sqlite3.CheckpointMode) error {
+	_, _, err := v.writer.c.WALCheckpoint("main", mode)
 	return err
 }

@@ -377,8 +377,9 @@ func TestReadersDoNotBlock(t *testing.T) {
 		return nil
 	})
 	update(t, v, func(tx *Tx) error { return tx.PutSetting("n", nil) })
-	if info, err := os.Stat(v.path + "-wal"); err != nil || info.Size() > 0 {
-		t.Errorf("the log was not emptied after the reader left: %v", err)
+	update(t, v, func(tx *Tx) error { return tx.PutSetting("n", []byte("3")) })
+	if v.pages > 50 {
+		t.Errorf("the log did not begin again after the reader left: %d pages", v.pages)
 	}
 }
 

@@ -60,8 +60,8 @@ CREATE TABLE items (
 ) STRICT;
 
 CREATE INDEX items_by_contact ON items (contact, number);
-CREATE INDEX items_waiting ON items (contact, number) WHERE outgoing = 1 AND finished = 0;
-CREATE INDEX items_unread ON items (contact, number) WHERE outgoing = 0 AND read = 0;
+CREATE INDEX items_waiting ON items (number) WHERE outgoing = 1 AND finished = 0;
+CREATE INDEX items_unread ON items (number) WHERE outgoing = 0 AND read = 0;
 
 -- Content in pieces; start counts from the first byte after the header.
 CREATE TABLE chunks (
