@@ -3,6 +3,9 @@ package link
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
+	"syscall"
 	"time"
 )
 
@@ -43,3 +46,27 @@ const (
 
 // errFrame is the one error for a frame of a size that is not allowed.
 var errFrame = errors.New("a frame of a size that is not allowed")
+
+// reason says in a word why a connection is not there. What the operating system
+// and TLS say contains addresses, which no log may have.
+func reason(err error) string {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, errPin):
+		return "wrong key: the other end is not the one in the network file"
+	case errors.Is(err, errFrame):
+		return "a frame of a size that is not allowed"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "refused: nothing listens there"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "unreachable"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return "no file descriptor is left: raise the limit"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "timeout"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
+		return "closed"
+	default:
+		return "other"
+	}
+}

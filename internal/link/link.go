@@ -87,7 +87,7 @@ type Env interface {
 	// WakeAt asks for a call of Woken at t on the node's clock.
 	WakeAt(t time.Time)
 	// Go runs work aside, then calls done in the node's own goroutine with the
-	// node's clock. Work of one lane runs in order; lanes run side by side.
+	// node's clock. Lanes run side by side; see each for its order.
 	Go(lane Lane, work func(), done func(now time.Time))
 	// Dial asks for a connection; the answer is Connected or Disconnected.
 	Dial(t Target)
@@ -100,7 +100,7 @@ type Lane uint8
 
 // The lanes of Env.Go.
 const (
-	LaneCompute Lane = iota // set-up cryptography: may use every core
+	LaneCompute Lane = iota // set-up cryptography: on every core, in no order
 	LaneDisk                // vault commits: strictly in order
 	LaneMark                // high-water marks: strictly in order, never behind the vault
 )

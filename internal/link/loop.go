@@ -19,7 +19,7 @@ type LoopConfig struct {
 	Log       *slog.Logger
 
 	Clock      func() time.Time // default time.Now
-	QueueBytes int              // bytes waiting for one peer before it is dropped; default 256 MiB
+	QueueBytes int              // bytes waiting for one peer before it is dropped; default 1 GiB: two batches of 10,000 stations
 	ReadAhead  int              // frames of one peer that wait for the node; default 16
 	Workers    int              // cores for LaneCompute; default all
 	Drain      time.Duration    // how long a stop may take to send what is queued; default 2 s
@@ -54,7 +54,7 @@ func NewLoop(cfg LoopConfig) *Loop {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.QueueBytes == 0 {
-		cfg.QueueBytes = 256 << 20
+		cfg.QueueBytes = 1 << 30
 	}
 	if cfg.ReadAhead == 0 {
 		cfg.ReadAhead = 16
@@ -172,7 +172,7 @@ func (l *Loop) accept(ln Listener) {
 			return
 		}
 		if err != nil {
-			l.log.Warn("link: accepting a connection", "err", err)
+			l.log.Warn("link: accepting a connection", "reason", reason(err))
 			select { // out of file descriptors, perhaps: do not spin
 			case <-time.After(100 * time.Millisecond):
 			case <-l.done:
@@ -210,7 +210,7 @@ func (l *Loop) serve(conn Conn, p Peer) {
 		frame, err := conn.ReadFrame()
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
-				l.log.Debug("link: connection ended", "peer", p.String(), "err", err)
+				l.log.Debug("link: connection ended", "peer", p.String(), "reason", reason(err))
 			}
 			break
 		}
@@ -276,7 +276,7 @@ func (e loopEnv) Dial(t Target) {
 		conn, err := l.cfg.Dial(ctx, t)
 		cancel()
 		if err != nil {
-			l.log.Debug("link: dialling failed", "role", t.Role, "err", err)
+			l.log.Info("link: no connection", "peer", Peer{Role: t.Role, Index: t.Index}.String(), "reason", reason(err))
 			l.post(func(now time.Time) { l.cfg.Node.Disconnected(now, Peer{Role: t.Role, Index: t.Index}) })
 			return
 		}

@@ -1,7 +1,7 @@
 // Package pass is the relay pass of suite 1: one traversal of an array of
 // equal cells that adds or strips an AES-256-CTR layer on every cell, each
 // under its own key, and puts every cell in its permuted place
-// (docs/protocol.md, section 3, step 8; the round path of docs/architecture.md).
+// (docs/protocol.md, section 3, step 8; the round path in docs/architecture.md).
 //
 // It is the one operation whose cost grows with circuits times rounds, so it
 // is built for the limit of the machine, which is memory bandwidth: cells are
