@@ -187,6 +187,9 @@ func BenchmarkOpen(b *testing.B) {
 
 // An open vault keeps little memory, also after a large letter went through.
 func TestMemory(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector keeps a shadow of all memory; without it the test runs")
+	}
 	inUse := func() (kB uint64) {
 		debug.FreeOSMemory()
 		b, err := os.ReadFile("/proc/self/status")
