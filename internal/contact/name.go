@@ -27,10 +27,20 @@ func SafeName(name string) string {
 		}
 		return r
 	}, name)
-	name = strings.TrimRight(strings.TrimLeft(name, " .-~"), " .")
+	name = cutName(strings.TrimLeft(name, " .-~"))
 	if device(name) {
-		name = "_" + name
+		name = cutName("_" + name)
 	}
+	if name == "" {
+		return "letter"
+	}
+	return name
+}
+
+// cutName shortens a name before its extension, and takes off what no name ends
+// with.
+func cutName(name string) string {
+	name = strings.TrimRight(name, " .")
 	stem, ext := name, ""
 	if i := strings.LastIndexByte(name, '.'); i > 0 && len(name)-i <= 20 {
 		stem, ext = name[:i], name[i:]
@@ -39,10 +49,7 @@ func SafeName(name string) string {
 		_, size := utf8.DecodeLastRuneInString(stem)
 		stem = stem[:len(stem)-size]
 	}
-	if name = strings.TrimRight(stem+ext, " ."); name == "" {
-		return "letter"
-	}
-	return name
+	return strings.TrimRight(stem+ext, " .")
 }
 
 // invisible tells control characters, marks of writing direction and everything

@@ -194,6 +194,9 @@ func nearest(w string) string {
 	}
 	best, distance, common := "", 1<<30, 0
 	for _, candidate := range wordlists.English {
+		if len(typed)-len(candidate) > distance || len(candidate)-len(typed) > distance {
+			continue
+		}
 		d := edits(typed, candidate)
 		c := 0
 		for c < len(typed) && c < len(candidate) && typed[c] == rune(candidate[c]) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -475,4 +476,49 @@ func TestDefaultKDF(t *testing.T) {
 	if !bytes.HasPrefix(b, want) {
 		t.Errorf("the key file begins %x, want %x", b[:len(want)], want)
 	}
+}
+
+// Many callers at once, and a Close in the middle of them.
+func TestConcurrentUse(t *testing.T) {
+	v := newVault(t, Options{KDF: weak, SyncOff: true})
+	for i := range byte(4) {
+		addContact(t, v, someone(i))
+	}
+	var wg sync.WaitGroup
+	done := make([]int, 8)
+	for i := range done {
+		wg.Go(func() {
+			for n := 0; ; n++ {
+				id := someone(byte(i % 4)).ID
+				var err error
+				if i < 4 {
+					err = v.Update(func(tx *Tx) error {
+						return tx.SaveSession(id, pairwise.Delta{Dirty: true, State: []byte{byte(n)}})
+					})
+				} else {
+					err = v.View(func(tx *Tx) error {
+						if _, err := tx.Contacts(); err != nil {
+							return err
+						}
+						_, _, err := tx.LoadSession(id)
+						return err
+					})
+				}
+				if errors.Is(err, ErrClosed) {
+					return
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if done[i] = n; i == 0 && n == 50 {
+					if err := v.Close(); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	t.Log(done)
 }
