@@ -195,12 +195,10 @@ func listenPrivate(path string) (net.Listener, error) {
 			return nil, fmt.Errorf("listening on the control socket: %w", err)
 		}
 	}
-	// The folder of the socket is private from the start, so that there is no
-	// moment in which others could connect.
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("listening on the control socket: %w", err)
 	}
-	ln, err := net.Listen("unix", path)
+	ln, err := listenMasked(path)
 	if err != nil {
 		return nil, fmt.Errorf("listening on the control socket: %w (a socket's path may have about 100 bytes)", err)
 	}

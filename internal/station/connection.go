@@ -62,24 +62,26 @@ func (n *Node) redialAt(now time.Time) time.Time {
 	return n.p.T0.Add(shift + k*period)
 }
 
-// resend repeats, byte for byte, what the entry did not acknowledge within the
-// current window before the connection broke.
+// resend gives a new connection what the old one took with it: messages whose
+// time has not come keep it; those that the entry did not acknowledge are
+// repeated, byte for byte, as long as their window is open.
 func (n *Node) resend(now time.Time) {
 	a := n.attempt
 	if a == nil {
 		return
 	}
-	if a.joinFrame != nil && !a.joinAccepted && now.After(n.p.JoinTime(a.id)) && now.Before(n.p.PhaseEnd(a.id, wire.PhaseJoin)) {
-		n.env.Send(n.entry, a.joinFrame)
-	}
-	if now.Before(n.p.OnionClose(a.id)) {
-		for i, f := range a.onionFrames {
-			if !a.onionAccepted[i] && now.After(n.p.OnionTime(a.id, i)) {
-				n.env.Send(n.entry, f)
-			}
+	again := func(frame []byte, accepted bool, at, until time.Time) {
+		switch {
+		case frame == nil || accepted || !now.Before(until):
+		case now.Before(at):
+			n.env.SendAt(at, n.entry, frame)
+		default:
+			n.env.Send(n.entry, frame)
 		}
 	}
-	if a.ackFrame != nil && !a.ackAccepted && now.After(n.p.AckTime(a.id)) && now.Before(n.p.PhaseEnd(a.id, wire.PhaseAck)) {
-		n.env.Send(n.entry, a.ackFrame)
+	again(a.joinFrame, a.joinAccepted, n.p.JoinTime(a.id), n.p.PhaseEnd(a.id, wire.PhaseJoin))
+	for i, f := range a.onionFrames {
+		again(f, a.onionAccepted[i], n.p.OnionTime(a.id, i), n.p.OnionClose(a.id))
 	}
+	again(a.ackFrame, a.ackAccepted, n.p.AckTime(a.id), n.p.PhaseEnd(a.id, wire.PhaseAck))
 }

@@ -166,6 +166,9 @@ func (s *source) load(off uint32) {
 		})
 	}, func(now time.Time) {
 		s.loading = false
+		if s.node.vault != v {
+			return // locked meanwhile
+		}
 		if err != nil {
 			s.node.fail(now, "reading an outgoing letter from the vault", err)
 			return

@@ -244,7 +244,17 @@ func (s *Station) Follow(ctx context.Context) (<-chan Notice, func(), error) {
 	quit := make(chan struct{})
 	go func() {
 		defer close(out)
-		for e := range w.C {
+		for {
+			var e Event
+			select {
+			case <-quit: // a loop that stopped never closes w.C
+				return
+			case next, ok := <-w.C:
+				if !ok {
+					return
+				}
+				e = next
+			}
 			n := Notice{
 				Time: e.Time, Kind: e.Kind, Bytes: int64(e.Bytes), Last: e.Last, Epoch: e.Epoch, Stations: e.Stations, Text: e.Text,
 			}
