@@ -221,7 +221,6 @@ func TestMemory(t *testing.T) {
 			return tx.SaveSession(someone(1).ID, round(uint32(n), itemID(2)))
 		})
 	}
-	content = nil
 	after := inUse()
 	t.Logf("%d kB before, %d kB open, %d kB after use", before, opened, after)
 	if after > before+16<<10 {

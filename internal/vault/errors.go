@@ -44,7 +44,7 @@ func explain(doing string, err error) error {
 		return fmt.Errorf("%s: no permission to use its files: %w", doing, err)
 	}
 	if kind != nil {
-		return fmt.Errorf("%s: %w (%v)", doing, kind, err)
+		return fmt.Errorf("%s: %w (%w)", doing, kind, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

@@ -81,7 +81,7 @@ func openMaster(file, passphrase []byte) (master [suite.KeySize]byte, k KDF, err
 	}
 	k = KDF{binary.BigEndian.Uint32(rest), binary.BigEndian.Uint32(rest[4:]), rest[8]}
 	if err := k.check(); err != nil {
-		return master, k, fmt.Errorf("reading the key file: %v: %w", err, ErrDamaged)
+		return master, k, fmt.Errorf("reading the key file: %w: %w", err, ErrDamaged)
 	}
 	salt, sealed := rest[9:9+saltSize], rest[9+saltSize:]
 	key := stretch(passphrase, salt, k)
