@@ -44,7 +44,11 @@ func serve(t *testing.T) (*web.Client, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
 	cfg, err := station.InitFolder(filepath.Join(dir, "s"), nw.Encode(), "")
 	if err != nil {
 		t.Fatal(err)

@@ -26,6 +26,7 @@ var files = []struct {
 	{"roster.json", rosterVectors},
 	{"mix.json", mixVectors},
 	{"pairwise.json", pairwiseVectors},
+	{"contact.json", contactVectors},
 }
 
 func main() {

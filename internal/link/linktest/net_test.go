@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"hash"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -423,7 +422,7 @@ func live(seed uint64, workers int) (string, int) {
 	n := linktest.New(seed, start)
 	n.Workers = workers
 	frames := 0
-	var trace hash.Hash = sha256.New()
+	trace := sha256.New()
 	n.Trace = func(now time.Time, from, to string, f []byte) {
 		frames++
 		fmt.Fprintln(trace, now.Sub(start), from, to, len(f))

@@ -27,7 +27,6 @@ type event struct {
 	host  *host
 	life  uint64 // of the host when it was planned: void for a later one
 	kind  kind
-	lane  link.Lane
 	conn  *conn
 	peer  link.Peer
 	frame []byte
