@@ -14,18 +14,21 @@ import (
 	"io"
 	"math/big"
 	"net"
-	"sync"
 	"time"
 )
 
 // PinnedKey is the Ed25519 key of a server's certificate, as in the network file.
 type PinnedKey = [ed25519.PublicKeySize]byte
 
+// Protocol is what servers of a network name each other in the handshake.
+const Protocol = "backchannel/1"
+
 // tlsConfig is the one configuration: TLS 1.3, the hybrid key exchange and nothing
 // else, no resumption, records of a size that depends on nothing but what is
-// written.
-func tlsConfig(key ed25519.PrivateKey) (*tls.Config, error) {
+// written. The other end must speak protocol; key is nil for a station.
+func tlsConfig(key ed25519.PrivateKey, protocol string) (*tls.Config, error) {
 	c := &tls.Config{
+		NextProtos: []string{protocol},
 		MinVersion: tls.VersionTLS13, MaxVersion: tls.VersionTLS13,
 		CurvePreferences:            []tls.CurveID{tls.X25519MLKEM768},
 		SessionTicketsDisabled:      true,
@@ -89,138 +92,95 @@ func verifyPin(ok func(PinnedKey) bool) func([][]byte, [][]*x509.Certificate) er
 // DialTLS connects to a server at addr that must have the key want, and proves to
 // have key. The connection's peer is p.
 func DialTLS(ctx context.Context, addr string, key ed25519.PrivateKey, want PinnedKey, p Peer) (Conn, error) {
-	cfg, err := tlsConfig(key)
+	cfg, err := tlsConfig(key, Protocol)
 	if err != nil {
 		return nil, err
 	}
 	cfg.VerifyPeerCertificate = verifyPin(func(k PinnedKey) bool { return k == want })
-	d := tls.Dialer{NetDialer: &net.Dialer{KeepAlive: keepAlive}, Config: cfg}
-	c, err := d.DialContext(ctx, "tcp", addr)
+	cfg.VerifyConnection = speaks(Protocol)
+	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+	defer cancel()
+	raw, err := (&net.Dialer{KeepAlive: keepAlive}).DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to a server of the network: %w", err)
+		return nil, fmt.Errorf("connecting to a server of the network: %w", bare(err))
+	}
+	c := tls.Client(raw, cfg)
+	if err := c.HandshakeContext(ctx); err != nil {
+		reset(raw)
+		return nil, fmt.Errorf("connecting to a server of the network: %w", bare(err))
 	}
 	return newStreamConn(c, p), nil
 }
 
+// speaks refuses a peer that did not agree on a protocol: naming none is no way
+// around it.
+func speaks(protocol string) func(tls.ConnectionState) error {
+	return func(s tls.ConnectionState) error {
+		if s.NegotiatedProtocol != protocol {
+			return errors.New("the other end speaks another protocol")
+		}
+		return nil
+	}
+}
+
 // TLSListener accepts the servers of a network.
 type TLSListener struct {
-	ln    net.Listener
+	*acceptor
 	cfg   *tls.Config
 	peers map[PinnedKey]Peer
-	halfs *halfOpen
-	ready chan Conn
-	done  chan struct{}
-	once  sync.Once
-	wg    sync.WaitGroup
 }
 
 // ListenTLS listens on addr with key for the servers whose keys are in peers.
-// Everybody else sees the connection close. At most half handshakes are under way
-// at a time; when more come, the oldest ends.
+// Everybody else sees the connection reset. At most half handshakes are under way
+// at a time, and a quarter of that from one source; when more come, the oldest
+// ends.
 func ListenTLS(addr string, key ed25519.PrivateKey, peers map[PinnedKey]Peer, half int) (*TLSListener, error) {
-	cfg, err := tlsConfig(key)
+	cfg, err := tlsConfig(key, Protocol)
 	if err != nil {
 		return nil, err
 	}
 	cfg.ClientAuth = tls.RequireAnyClientCert
 	cfg.VerifyPeerCertificate = verifyPin(func(k PinnedKey) bool { _, ok := peers[k]; return ok })
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
+	cfg.VerifyConnection = speaks(Protocol)
+	l := &TLSListener{cfg: cfg, peers: peers}
+	if l.acceptor, err = newAcceptor(addr, half, l.admit); err != nil {
 		return nil, fmt.Errorf("listening for the network's servers: %w", err)
 	}
-	l := &TLSListener{ln: ln, cfg: cfg, peers: peers, halfs: newHalfOpen(half), ready: make(chan Conn), done: make(chan struct{})}
-	l.wg.Go(l.run)
 	return l, nil
 }
 
-// Addr is the address listened on.
-func (l *TLSListener) Addr() net.Addr { return l.ln.Addr() }
-
-func (l *TLSListener) run() {
-	for {
-		raw, err := l.ln.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil { // out of file descriptors, perhaps: do not spin
-			select {
-			case <-time.After(100 * time.Millisecond):
-			case <-l.done:
-				return
-			}
-			continue
-		}
-		leave := l.halfs.enter(raw)
-		l.wg.Go(func() { l.handshake(raw, leave) })
-	}
-}
-
-func (l *TLSListener) handshake(raw net.Conn, leave func()) {
-	defer leave()
-	c := tls.Server(raw, l.cfg)
-	_ = raw.SetDeadline(time.Now().Add(handshakeTime)) // a connection that is gone fails at the next step
+func (l *TLSListener) admit(raw net.Conn) (Conn, error) {
+	q := &quietConn{Conn: raw}
+	c := tls.Server(q, l.cfg)
 	if err := c.Handshake(); err != nil {
-		raw.Close()
-		return
+		return nil, err
 	}
-	_ = raw.SetDeadline(time.Time{}) // the same
-	k, err := pinned(rawCertificates(c))
+	q.loud.Store(true)
+	k, err := pinned([][]byte{c.ConnectionState().PeerCertificates[0].Raw})
 	if err != nil {
-		raw.Close()
-		return
+		return nil, err
 	}
-	if tcp, ok := raw.(*net.TCPConn); ok {
-		_ = tcp.SetKeepAlivePeriod(keepAlive) // the default will do
-	}
-	select {
-	case l.ready <- newStreamConn(c, l.peers[k]):
-	case <-l.done:
-		raw.Close()
-	}
+	return newStreamConn(c, l.peers[k]), nil
 }
 
-func rawCertificates(c *tls.Conn) [][]byte {
-	var out [][]byte
-	for _, cert := range c.ConnectionState().PeerCertificates {
-		out = append(out, cert.Raw)
-	}
-	return out
-}
-
-// Accept implements Listener.
-func (l *TLSListener) Accept() (Conn, error) {
-	select {
-	case c := <-l.ready:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements Listener.
-func (l *TLSListener) Close() error {
-	err := net.ErrClosed
-	l.once.Do(func() {
-		close(l.done)
-		err = l.ln.Close()
-		l.halfs.closeAll()
-		l.wg.Wait()
-	})
-	return err
-}
-
-// streamConn carries frames as length(4) ‖ frame on a byte stream.
+// streamConn carries frames as length(4) ‖ frame over TLS.
 type streamConn struct {
-	c    net.Conn
+	c    *tls.Conn
+	raw  net.Conn
 	peer Peer
 	r    *bufio.Reader
-	w    *bufio.Writer
+	out  []byte // one TLS record: the length and the frame's beginning
 }
 
-const streamBuffer = 64 << 10
+// Sizes of a streamConn.
+const (
+	lengthSize = 4
+	recordSize = 16 << 10 // what TLS puts into one record
+	readBuffer = 64 << 10
+)
 
-func newStreamConn(c net.Conn, p Peer) *streamConn {
-	return &streamConn{c: c, peer: p, r: bufio.NewReaderSize(c, streamBuffer), w: bufio.NewWriterSize(c, streamBuffer)}
+func newStreamConn(c *tls.Conn, p Peer) *streamConn {
+	return &streamConn{c: c, raw: c.NetConn(), peer: p, r: bufio.NewReaderSize(c, readBuffer), out: make([]byte, 0, recordSize)}
 }
 
 // Peer implements Conn.
@@ -238,8 +198,13 @@ func (s *streamConn) ReadFrame() ([]byte, error) {
 	if err := s.c.SetReadDeadline(time.Now().Add(frameTime)); err != nil {
 		return nil, err
 	}
-	var head [4]byte
-	if _, err := io.ReadFull(s.r, head[:]); err != nil {
+	return readFrame(s.r)
+}
+
+// readFrame reads length(4) ‖ frame.
+func readFrame(r io.Reader) ([]byte, error) {
+	var head [lengthSize]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint32(head[:])
@@ -247,79 +212,36 @@ func (s *streamConn) ReadFrame() ([]byte, error) {
 		return nil, errFrame
 	}
 	frame := make([]byte, n)
-	_, err := io.ReadFull(s.r, frame)
-	return frame, err
+	if _, err := io.ReadFull(r, frame); err != nil {
+		return nil, err
+	}
+	return frame, nil
 }
 
-// WriteFrame implements Conn.
+// WriteFrame implements Conn. Every frame begins a record, so that the sizes on
+// the wire do not tell which frames were waiting at the same time.
 func (s *streamConn) WriteFrame(frame []byte) error {
+	if len(frame) == 0 || len(frame) > MaxFrame {
+		return errFrame
+	}
 	if err := s.c.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
 		return err
 	}
-	var head [4]byte
-	binary.BigEndian.PutUint32(head[:], uint32(len(frame)))
-	if _, err := s.w.Write(head[:]); err != nil {
+	first := min(len(frame), recordSize-lengthSize)
+	s.out = binary.BigEndian.AppendUint32(s.out[:0], uint32(len(frame)))
+	s.out = append(s.out, frame[:first]...)
+	if _, err := s.c.Write(s.out); err != nil {
 		return err
 	}
-	_, err := s.w.Write(frame)
+	if first == len(frame) {
+		return nil
+	}
+	_, err := s.c.Write(frame[first:])
 	return err
 }
 
-// Flush implements Conn.
-func (s *streamConn) Flush() error { return s.w.Flush() }
+// CloseWrite implements Conn.
+func (s *streamConn) CloseWrite() error { return s.c.CloseWrite() }
 
-// Close implements Conn.
-func (s *streamConn) Close() error {
-	if t, ok := s.c.(*tls.Conn); ok {
-		return t.NetConn().Close() // no closing alert: an end looks the same whatever its reason
-	}
-	return s.c.Close()
-}
-
-// halfOpen bounds the handshakes under way. When there are too many, the oldest
-// ends: an honest one takes milliseconds, so those that hang are the ones that go.
-type halfOpen struct {
-	mu    sync.Mutex
-	limit int
-	next  uint64
-	order []uint64
-	conns map[uint64]net.Conn
-}
-
-func newHalfOpen(limit int) *halfOpen {
-	return &halfOpen{limit: max(1, limit), conns: map[uint64]net.Conn{}}
-}
-
-// enter counts a connection until the function that it returns is called.
-func (h *halfOpen) enter(c net.Conn) (leave func()) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for len(h.conns) >= h.limit {
-		oldest := h.order[0]
-		h.order = h.order[1:]
-		if o := h.conns[oldest]; o != nil {
-			delete(h.conns, oldest)
-			o.Close()
-		}
-	}
-	id := h.next
-	h.next++
-	h.conns[id] = c
-	h.order = append(h.order, id)
-	return func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		delete(h.conns, id)
-		for len(h.order) > 0 && h.conns[h.order[0]] == nil {
-			h.order = h.order[1:]
-		}
-	}
-}
-
-func (h *halfOpen) closeAll() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, c := range h.conns {
-		c.Close()
-	}
-}
+// Close implements Conn: below TLS, which would say goodbye first.
+func (s *streamConn) Close() error { return s.raw.Close() }

@@ -66,14 +66,14 @@ type Vault struct {
 	opt  Options
 	lock *os.File
 
-	// write guards the writer and what follows; read guards the reader. Who needs
-	// both takes write first.
-	write  sync.Mutex
+	// mu guards all that follows. Reader and writer take turns: with both at work
+	// the reader saw pages of two commits at once (docs/decisions/0007). They stay
+	// two connections so that what reads cannot write.
+	mu     sync.Mutex
 	writer *conn
 	pages  int   // in the log after the last commit
 	wipe   bool  // something was deleted of which the log still holds copies
 	failed error // a sync that failed: nothing is known of what is on the disk
-	read   sync.Mutex
 	reader *conn
 }
 
@@ -269,10 +269,8 @@ func connect(path string, master *[suite.KeySize]byte, opt Options) (*conn, erro
 // what is under way; afterwards everything fails with ErrClosed. Closing a closed
 // vault does nothing.
 func (v *Vault) Close() error {
-	v.write.Lock()
-	defer v.write.Unlock()
-	v.read.Lock()
-	defer v.read.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	var errs []error
 	if v.reader != nil {
 		errs = append(errs, v.reader.close())
@@ -292,8 +290,8 @@ func (v *Vault) Close() error {
 // nothing remains. fn must not call the vault itself, and tx ends with it.
 func (v *Vault) Update(fn func(*Tx) error) error {
 	const doing = "writing to the vault"
-	v.write.Lock()
-	defer v.write.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	switch {
 	case v.writer == nil:
 		return fmt.Errorf("%s: %w", doing, ErrClosed)
@@ -318,8 +316,8 @@ func (v *Vault) Update(fn func(*Tx) error) error {
 // not write, must not call the vault itself, and tx ends with it.
 func (v *Vault) View(fn func(*Tx) error) error {
 	const doing = "reading from the vault"
-	v.read.Lock()
-	defer v.read.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	if v.reader == nil {
 		return fmt.Errorf("%s: %w", doing, ErrClosed)
 	}
@@ -332,22 +330,18 @@ func (v *Vault) View(fn func(*Tx) error) error {
 func (v *Vault) tidy() {
 	mode := sqlite3.CHECKPOINT_RESTART // begin again in the same place: a file that grows costs more to sync
 	switch {
-	case v.wipe:
+	case v.wipe, v.pages > 4*logPages:
 		mode = sqlite3.CHECKPOINT_TRUNCATE
-		v.read.Lock() // a reader would keep the log alive
-	case v.pages < logPages || !v.read.TryLock():
+	case v.pages < logPages:
 		return
-	case v.pages > 4*logPages:
-		mode = sqlite3.CHECKPOINT_TRUNCATE
 	}
-	defer v.read.Unlock()
 	if v.checkpoint(mode) == nil {
 		v.wipe, v.pages = false, 0
 	}
 }
 
 // checkpoint moves the log into the database and makes it begin again, or cuts it
-// to nothing. Both locks are held.
+// to nothing. The lock is held.
 func (v *Vault) checkpoint(mode sqlite3.CheckpointMode) error {
 	_, _, err := v.writer.c.WALCheckpoint("main", mode)
 	return err
