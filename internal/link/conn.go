@@ -3,7 +3,9 @@ package link
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -48,22 +50,41 @@ const (
 // errFrame is the one error for a frame of a size that is not allowed.
 var errFrame = errors.New("a frame of a size that is not allowed")
 
-// bare takes names and addresses out of a network error: logs do not tell who
-// connects to what.
-func bare(err error) error {
+// reason says in a word why a connection is not there. What the operating system
+// and TLS say contains addresses, which no log may have.
+func reason(err error) string {
+	var timeout net.Error
 	var dns *net.DNSError
-	var op *net.OpError
-	var addr *net.AddrError
 	switch {
+	case errors.Is(err, errPin):
+		return "wrong key: the other end is not the one in the network file"
+	case errors.Is(err, errFrame):
+		return errFrame.Error()
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "refused: nothing listens there"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "unreachable"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return "no file descriptor is left: raise the limit"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "timeout"
 	case errors.As(err, &dns):
-		if dns.IsTimeout {
-			return errors.New("the name server does not answer")
-		}
-		return errors.New("the name cannot be found")
-	case errors.As(err, &addr):
-		return errors.New(addr.Err)
-	case errors.As(err, &op) && op.Err != nil:
-		return bare(op.Err)
+		return "the name cannot be found"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
+		return "closed"
+	default:
+		return "other"
 	}
-	return err
 }
+
+// dialError is why a dial failed, in words without an address.
+type dialError struct {
+	doing string
+	err   error
+}
+
+// Error implements error.
+func (e *dialError) Error() string { return e.doing + ": " + reason(e.err) }
+
+// Unwrap gives programs the whole cause.
+func (e *dialError) Unwrap() error { return e.err }

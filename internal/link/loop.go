@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -39,9 +40,9 @@ type Loop struct {
 	ctx       context.Context
 	conns     map[uint64]*peerConn
 	byAccount map[[32]byte]uint64
-	wakes     wakeHeap
+	wakes     wakes
 
-	ids   chan uint64
+	ids   atomic.Uint64
 	lanes [3]*lane
 }
 
@@ -62,14 +63,16 @@ func NewLoop(cfg LoopConfig) *Loop {
 	if cfg.Workers == 0 {
 		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
+	if cfg.Dial == nil {
+		cfg.Dial = func(context.Context, Target) (Conn, error) { return nil, errors.New("this node has no dialler") }
+	}
 	if cfg.Drain == 0 {
 		cfg.Drain = 2 * time.Second
 	}
 	l := &Loop{
 		cfg: cfg, log: cfg.Log, inbox: make(chan func(time.Time), 256), done: make(chan struct{}),
-		conns: map[uint64]*peerConn{}, byAccount: map[[32]byte]uint64{}, ids: make(chan uint64, 1),
+		conns: map[uint64]*peerConn{}, byAccount: map[[32]byte]uint64{},
 	}
-	l.ids <- 1
 	l.lanes[LaneCompute], l.lanes[LaneDisk], l.lanes[LaneMark] = newLane(), newLane(), newLane()
 	return l
 }
@@ -77,24 +80,38 @@ func NewLoop(cfg LoopConfig) *Loop {
 // ErrStopped is returned by Do when the loop has ended.
 var ErrStopped = errors.New("the node has stopped")
 
-// Do runs f in the node's goroutine and waits for it.
+// Do runs f in the node's goroutine and waits for it. If ctx ends or the loop
+// stops first, f will not run at all. It must not be called from that goroutine.
 func (l *Loop) Do(ctx context.Context, f func(now time.Time)) error {
+	var claimed atomic.Bool
 	ran := make(chan struct{})
+	task := func(now time.Time) {
+		if claimed.CompareAndSwap(false, true) {
+			f(now)
+			close(ran)
+		}
+	}
 	select {
-	case l.inbox <- func(now time.Time) { f(now); close(ran) }:
+	case l.inbox <- task:
 	case <-l.done:
 		return ErrStopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	var err error
 	select {
 	case <-ran:
 		return nil
 	case <-l.done:
-		return ErrStopped
+		err = ErrStopped
 	case <-ctx.Done():
-		return ctx.Err()
+		err = ctx.Err()
 	}
+	if claimed.CompareAndSwap(false, true) {
+		return err
+	}
+	<-ran // it had begun
+	return nil
 }
 
 // post hands f to the node's goroutine; false when the loop has ended.
@@ -143,9 +160,9 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.log.Warn("link: closing a listener", "err", err)
 		}
 	}
-	for _, la := range l.lanes {
-		la.stop()
-	}
+	l.lanes[LaneCompute].stop(false)
+	l.lanes[LaneDisk].stop(true)
+	l.lanes[LaneMark].stop(true)
 	deadline := time.Now().Add(l.cfg.Drain)
 	for _, c := range l.conns {
 		c.drain(deadline)
@@ -180,55 +197,66 @@ func (l *Loop) accept(ln Listener) {
 			}
 			continue
 		}
-		l.wg.Go(func() { l.serve(c, c.Peer()) })
+		l.wg.Go(func() { l.serve(c) })
 	}
 }
 
 // serve carries one connection from its first frame to its end.
-func (l *Loop) serve(conn Conn, p Peer) {
-	id := <-l.ids
-	l.ids <- id + 1
-	p.Conn = id
+func (l *Loop) serve(conn Conn) {
+	p := conn.Peer()
+	p.Conn = l.ids.Add(1)
 	pc := newPeerConn(conn, p, l.cfg.Clock, l.cfg.QueueBytes)
-	ok := l.post(func(now time.Time) {
+	defer pc.abort()
+	up := make(chan struct{})
+	l.post(func(now time.Time) {
 		if p.Role == RoleStation {
 			if old, dup := l.byAccount[p.Account]; dup {
 				l.gone(now, l.conns[old])
 			}
-			l.byAccount[p.Account] = id
+			l.byAccount[p.Account] = p.Conn
 		}
-		l.conns[id] = pc
+		l.conns[p.Conn] = pc
 		l.wg.Go(pc.write)
+		close(up)
 		l.cfg.Node.Connected(now, p)
 	})
-	if !ok {
-		conn.Close()
-		return
+	select {
+	case <-up:
+	case <-l.done:
+		select {
+		case <-up:
+		default:
+			return // the loop ended before the node could hear of it
+		}
 	}
+	l.read(pc)
+	l.post(func(now time.Time) { l.gone(now, pc) })
+}
+
+// read hands a connection's frames to the node, a few at a time. Once the loop has
+// ended it reads on and forgets, so that what is still queued can leave.
+func (l *Loop) read(pc *peerConn) {
 	slots := make(chan struct{}, l.cfg.ReadAhead)
 	for {
-		frame, err := conn.ReadFrame()
+		frame, err := pc.conn.ReadFrame()
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
-				l.log.Debug("link: connection ended", "peer", p.String(), "reason", reason(err))
+				l.log.Debug("link: connection ended", "peer", pc.peer.String(), "reason", reason(err))
 			}
-			break
+			return
 		}
 		select {
 		case slots <- struct{}{}:
 		case <-l.done:
+			continue
 		}
-		if !l.post(func(now time.Time) {
+		l.post(func(now time.Time) {
 			<-slots
-			if l.conns[id] == pc {
-				l.cfg.Node.Received(now, p, frame)
+			if l.conns[pc.peer.Conn] == pc {
+				l.cfg.Node.Received(now, pc.peer, frame)
 			}
-		}) {
-			break
-		}
+		})
 	}
-	conn.Close()
-	l.post(func(now time.Time) { l.gone(now, pc) })
 }
 
 // gone removes a connection and tells the node, once.
@@ -260,7 +288,7 @@ func (e loopEnv) SendAt(t time.Time, p Peer, frame []byte) {
 	}
 }
 
-func (e loopEnv) WakeAt(t time.Time) { e.l.wakes.push(t) }
+func (e loopEnv) WakeAt(t time.Time) { e.l.wakes.add(t) }
 
 func (e loopEnv) Go(lane Lane, work func(), done func(now time.Time)) {
 	e.l.lanes[lane].add(func() {
@@ -272,15 +300,13 @@ func (e loopEnv) Go(lane Lane, work func(), done func(now time.Time)) {
 func (e loopEnv) Dial(t Target) {
 	l := e.l
 	l.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(l.ctx, handshakeTime)
-		conn, err := l.cfg.Dial(ctx, t)
-		cancel()
+		conn, err := l.cfg.Dial(l.ctx, t)
 		if err != nil {
 			l.log.Info("link: no connection", "peer", Peer{Role: t.Role, Index: t.Index}.String(), "reason", reason(err))
 			l.post(func(now time.Time) { l.cfg.Node.Disconnected(now, Peer{Role: t.Role, Index: t.Index}) })
 			return
 		}
-		l.serve(conn, conn.Peer())
+		l.serve(conn)
 	})
 }
 

@@ -102,12 +102,12 @@ func DialTLS(ctx context.Context, addr string, key ed25519.PrivateKey, want Pinn
 	defer cancel()
 	raw, err := (&net.Dialer{KeepAlive: keepAlive}).DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to a server of the network: %w", bare(err))
+		return nil, &dialError{"connecting to a server of the network", err}
 	}
 	c := tls.Client(raw, cfg)
 	if err := c.HandshakeContext(ctx); err != nil {
 		reset(raw)
-		return nil, fmt.Errorf("connecting to a server of the network: %w", bare(err))
+		return nil, &dialError{"connecting to a server of the network", err}
 	}
 	return newStreamConn(c, p), nil
 }

@@ -1,17 +1,17 @@
 package link
 
 import (
+	"bufio"
+	"bytes"
 	"context"
-	"crypto/ed25519"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
+	"math"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/coder/websocket"
@@ -33,12 +33,18 @@ type StationDialer struct {
 	Account   suite.AccountKey // proves the account; no identity
 	SOCKS5    string           // host:port of a proxy that also resolves names, or empty
 
-	// OnServerTime is told the entry's clock and the own one at every connection.
+	Clock func() time.Time // the own clock; default time.Now
+	// OnServerTime is told the entry's clock and the own one at every connection,
+	// before the node hears of it, in a goroutine of the dialler's.
 	OnServerTime func(server, local time.Time)
 }
 
-// Dial connects, proves the account and returns a connection to the entry.
+// Dial connects, proves the account and returns a connection to the entry. Each
+// address has a time of its own, so that a dead one does not use up another's.
 func (d StationDialer) Dial(ctx context.Context) (Conn, error) {
+	if len(d.Addresses) == 0 {
+		return nil, errors.New("connecting to the entry: the network file names no address")
+	}
 	var errs []error
 	for _, addr := range d.Addresses {
 		c, err := d.dial(ctx, addr)
@@ -46,57 +52,85 @@ func (d StationDialer) Dial(ctx context.Context) (Conn, error) {
 			return c, nil
 		}
 		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
 	}
-	return nil, fmt.Errorf("connecting to the entry: %w", errors.Join(errs...))
+	return nil, &dialError{"connecting to the entry", errors.Join(errs...)}
 }
 
 func (d StationDialer) dial(ctx context.Context, addr string) (Conn, error) {
-	cfg, err := tlsConfig(nil)
+	cfg, err := tlsConfig(nil, webProtocol)
 	if err != nil {
 		return nil, err
 	}
 	cfg.VerifyPeerCertificate = verifyPin(func(k PinnedKey) bool { return k == d.Entry })
-	var raw proxy.ContextDialer = &net.Dialer{KeepAlive: keepAlive}
+	limit := handshakeTime
 	if d.SOCKS5 != "" {
-		p, err := proxy.SOCKS5("tcp", d.SOCKS5, nil, &net.Dialer{KeepAlive: keepAlive})
-		if err != nil {
-			return nil, fmt.Errorf("using the proxy: %w", err)
-		}
-		cd, ok := p.(proxy.ContextDialer)
-		if !ok {
-			return nil, errors.New("using the proxy: it cannot be interrupted")
-		}
-		raw = cd
+		limit = proxyTime
 	}
-	transport := &http.Transport{DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		c, err := raw.DialContext(ctx, "tcp", addr)
-		if err != nil {
-			return nil, err
-		}
-		t := tls.Client(c, cfg)
-		if err := t.HandshakeContext(ctx); err != nil {
-			c.Close()
-			return nil, err
-		}
-		return t, nil
-	}}
-	defer transport.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	raw, err := d.reach(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	// From here on every step waits on the connection, which ends with ctx.
+	stop := context.AfterFunc(ctx, func() { raw.Close() })
+	c, err := d.enter(ctx, raw, cfg)
+	if err == nil && !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (d StationDialer) reach(ctx context.Context, addr string) (net.Conn, error) {
+	direct := &net.Dialer{KeepAlive: keepAlive}
+	if d.SOCKS5 == "" {
+		return direct.DialContext(ctx, "tcp", addr)
+	}
+	p, err := proxy.SOCKS5("tcp", d.SOCKS5, nil, direct)
+	if err != nil {
+		return nil, fmt.Errorf("using the proxy: %w", err)
+	}
+	through, ok := p.(proxy.ContextDialer)
+	if !ok {
+		return nil, errors.New("using the proxy: it cannot be interrupted")
+	}
+	return through.DialContext(ctx, "tcp", addr)
+}
+
+// enter makes a raw connection one to the entry.
+func (d StationDialer) enter(ctx context.Context, raw net.Conn, cfg *tls.Config) (Conn, error) {
+	t := tls.Client(raw, cfg)
+	if err := t.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
 	ws, _, err := websocket.Dial(ctx, "wss://backchannel"+StationPath, &websocket.DialOptions{
-		HTTPClient: &http.Client{Transport: transport}, CompressionMode: websocket.CompressionDisabled,
+		HTTPClient: &http.Client{
+			Transport:     oneRequest{t},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		CompressionMode: websocket.CompressionDisabled,
+		OnPingReceived:  noPong,
 	})
 	if err != nil {
 		return nil, err
 	}
-	c := newWSConn(ws, Peer{Role: RoleEntry})
-	if err := d.authenticate(ctx, c); err != nil {
+	c := newWSConn(ws, t, Peer{Role: RoleEntry}, MaxFrame)
+	if err := d.authenticate(c); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (d StationDialer) authenticate(ctx context.Context, c *wsConn) error {
-	_, challenge, err := c.ws.Read(ctx)
+func (d StationDialer) authenticate(c *wsConn) error {
+	challenge, err := c.ReadFrame()
 	if err != nil {
 		return err
 	}
@@ -104,201 +138,93 @@ func (d StationDialer) authenticate(ctx context.Context, c *wsConn) error {
 		return errFrame
 	}
 	if d.OnServerTime != nil {
-		d.OnServerTime(time.UnixMilli(int64(binary.BigEndian.Uint64(challenge[32:]))), time.Now())
+		clock := d.Clock
+		if clock == nil {
+			clock = time.Now
+		}
+		d.OnServerTime(time.UnixMilli(int64(binary.BigEndian.Uint64(challenge[32:]))), clock())
 	}
 	pub, sig := d.Account.Public(), d.Account.Sign(suite.LabelAccount, d.Net[:], challenge)
-	return c.ws.Write(ctx, websocket.MessageBinary, append(pub[:], sig[:]...))
+	return c.WriteFrame(append(pub[:], sig[:]...))
 }
 
-// StationListener accepts stations.
-type StationListener struct {
-	ln    net.Listener
-	srv   *http.Server
-	net   wire.Hash
-	max   int64
-	halfs *halfOpen
-	ready chan Conn
-	done  chan struct{}
-	once  sync.Once
-	wg    sync.WaitGroup
-}
+// oneRequest carries the one HTTP request of a WebSocket on a connection.
+type oneRequest struct{ c net.Conn }
 
-// ListenStations listens on addr with the entry's key. Frames from stations have
-// at most maxFrame bytes. At most half connections that have not proved an account
-// yet are there at a time; when more come, the oldest ends.
-func ListenStations(addr string, key ed25519.PrivateKey, net_ wire.Hash, maxFrame, half int, log *slog.Logger) (*StationListener, error) {
-	cfg, err := tlsConfig(key)
+// maxHead bounds the head of a request and of a response.
+const maxHead = 8 << 10
+
+// RoundTrip implements http.RoundTripper.
+func (o oneRequest) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Write(o.c); err != nil {
+		return nil, err
+	}
+	head := &io.LimitedReader{R: o.c, N: maxHead}
+	br := bufio.NewReader(head)
+	resp, err := http.ReadResponse(br, r)
 	if err != nil {
 		return nil, err
 	}
-	cfg.NextProtos = []string{"http/1.1"}
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listening for stations: %w", err)
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		head.N = math.MaxInt64 // frames have their own bound
+		resp.Body = struct {
+			io.Reader
+			io.WriteCloser
+		}{br, o.c}
 	}
-	l := &StationListener{
-		ln: ln, net: net_, max: int64(maxFrame), halfs: newHalfOpen(half), ready: make(chan Conn), done: make(chan struct{}),
-	}
-	l.srv = &http.Server{
-		Handler: http.HandlerFunc(l.upgrade), TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
-		ReadHeaderTimeout: handshakeTime, ReadTimeout: handshakeTime, WriteTimeout: handshakeTime, IdleTimeout: time.Second,
-		MaxHeaderBytes: 8 << 10, ErrorLog: slog.NewLogLogger(discardIfNil(log).Handler(), slog.LevelDebug),
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			if t, ok := c.(*tls.Conn); ok {
-				c = t.NetConn()
-			}
-			return context.WithValue(ctx, halfKey{}, c)
-		},
-	}
-	l.srv.SetKeepAlivesEnabled(false)
-	l.wg.Go(func() { _ = l.srv.Serve(tls.NewListener(countingListener{ln, l.halfs}, cfg)) }) // ends by Close only
-	return l, nil
+	return resp, nil
 }
 
-func discardIfNil(log *slog.Logger) *slog.Logger {
-	if log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return log
-}
-
-type halfKey struct{}
-
-// countingListener counts every connection as half open until it is told that the
-// account was proved, or until it closes.
-type countingListener struct {
-	net.Listener
-	halfs *halfOpen
-}
-
-func (l countingListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	h := &countedConn{Conn: c}
-	h.leave = sync.OnceFunc(l.halfs.enter(c))
-	return h, nil
-}
-
-type countedConn struct {
-	net.Conn
-	leave func()
-}
-
-func (c *countedConn) Close() error {
-	c.leave()
-	return c.Conn.Close()
-}
-
-// Addr is the address listened on.
-func (l *StationListener) Addr() net.Addr { return l.ln.Addr() }
-
-func (l *StationListener) upgrade(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != StationPath || r.Method != http.MethodGet || r.Header.Get("Upgrade") != "websocket" {
-		http.NotFound(w, r)
-		return
-	}
-	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
-	if err != nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), handshakeTime)
-	defer cancel()
-	account, err := l.prove(ctx, ws)
-	if err != nil {
-		_ = ws.CloseNow() // whatever was wrong looks the same
-		return
-	}
-	if c, ok := r.Context().Value(halfKey{}).(*countedConn); ok {
-		c.leave()
-		_ = c.SetDeadline(time.Time{}) // the server's time limits were for the handshake
-	}
-	c := newWSConn(ws, Peer{Role: RoleStation, Account: account})
-	ws.SetReadLimit(l.max)
-	select {
-	case l.ready <- c:
-	case <-l.done:
-		c.Close()
-	}
-}
-
-// prove has the other end sign a challenge with its account key.
-func (l *StationListener) prove(ctx context.Context, ws *websocket.Conn) (account [32]byte, err error) {
-	ws.SetReadLimit(wire.AuthSize)
-	challenge := make([]byte, wire.ChallengeSize)
-	suite.Random(challenge[:32])
-	binary.BigEndian.PutUint64(challenge[32:], uint64(time.Now().UnixMilli()))
-	if err := ws.Write(ctx, websocket.MessageBinary, challenge); err != nil {
-		return account, err
-	}
-	_, auth, err := ws.Read(ctx)
-	if err != nil {
-		return account, err
-	}
-	if len(auth) != wire.AuthSize {
-		return account, errFrame
-	}
-	copy(account[:], auth)
-	if !suite.VerifyAccount(account, auth[32:], suite.LabelAccount, l.net[:], challenge) {
-		return account, errors.New("the account's signature does not fit")
-	}
-	return account, nil
-}
-
-// Accept implements Listener.
-func (l *StationListener) Accept() (Conn, error) {
-	select {
-	case c := <-l.ready:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements Listener.
-func (l *StationListener) Close() error {
-	err := net.ErrClosed
-	l.once.Do(func() {
-		close(l.done)
-		err = l.srv.Close()
-		l.halfs.closeAll()
-		l.wg.Wait()
-	})
-	return err
-}
+// noPong keeps pings from having an answer: nothing goes out that the schedule
+// does not know.
+func noPong(context.Context, []byte) bool { return false }
 
 // wsConn carries frames as binary WebSocket messages, without compression.
 type wsConn struct {
 	ws   *websocket.Conn
+	tls  *tls.Conn
+	raw  net.Conn
 	peer Peer
+	max  int
+	in   bytes.Buffer
 }
 
-func newWSConn(ws *websocket.Conn, p Peer) *wsConn {
-	ws.SetReadLimit(MaxFrame)
-	return &wsConn{ws, p}
+func newWSConn(ws *websocket.Conn, t *tls.Conn, p Peer, max int) *wsConn {
+	ws.SetReadLimit(int64(max))
+	return &wsConn{ws: ws, tls: t, raw: t.NetConn(), peer: p, max: max}
 }
 
 // Peer implements Conn.
 func (c *wsConn) Peer() Peer { return c.peer }
 
-// ReadFrame implements Conn.
+// ReadFrame implements Conn. It waits for ever for a frame to begin, and a bounded
+// time for it to end.
 func (c *wsConn) ReadFrame() ([]byte, error) {
-	t, r, err := c.ws.Reader(context.Background())
+	if err := c.raw.SetReadDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	return c.readFrame()
+}
+
+func (c *wsConn) readFrame() ([]byte, error) {
+	kind, r, err := c.ws.Reader(context.Background())
 	if err != nil {
 		return nil, ended(err)
 	}
-	if t != websocket.MessageBinary {
+	if kind != websocket.MessageBinary {
 		return nil, errFrame
 	}
-	frame, err := io.ReadAll(r)
-	if err != nil {
+	if err := c.raw.SetReadDeadline(time.Now().Add(frameTime)); err != nil {
+		return nil, err
+	}
+	c.in.Reset()
+	if _, err := c.in.ReadFrom(r); err != nil {
 		return nil, ended(err)
 	}
-	if len(frame) == 0 {
+	if c.in.Len() == 0 || c.in.Len() > c.max {
 		return nil, errFrame
 	}
-	return frame, nil
+	return bytes.Clone(c.in.Bytes()), nil
 }
 
 func ended(err error) error {
@@ -310,14 +236,22 @@ func ended(err error) error {
 
 // WriteFrame implements Conn.
 func (c *wsConn) WriteFrame(frame []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), writeTime)
-	defer cancel()
-	return c.ws.Write(ctx, websocket.MessageBinary, frame)
+	if len(frame) == 0 || len(frame) > MaxFrame {
+		return errFrame
+	}
+	if err := c.raw.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+		return err
+	}
+	return c.ws.Write(context.Background(), websocket.MessageBinary, frame)
 }
 
-// Flush implements Conn; every message is sent at once.
-func (c *wsConn) Flush() error { return nil }
+// CloseWrite implements Conn.
+func (c *wsConn) CloseWrite() error { return c.tls.CloseWrite() }
 
-// Close implements Conn: without a closing message, so that an end looks the same
-// whatever its reason.
-func (c *wsConn) Close() error { return c.ws.CloseNow() }
+// Close implements Conn: from below, since both WebSocket and TLS would say
+// goodbye first, and wait for it.
+func (c *wsConn) Close() error {
+	err := c.raw.Close()
+	_ = c.ws.CloseNow() // only releases what the library holds
+	return err
+}
