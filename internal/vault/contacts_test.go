@@ -132,8 +132,8 @@ func TestSettings(t *testing.T) {
 // passphrase sees it: free pages, unused space and old frames included.
 func decrypted(t *testing.T, v *Vault) []byte {
 	t.Helper()
-	v.write.Lock()
-	defer v.write.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	var all []byte
 	for _, suffix := range []string{"", "-wal"} {
 		raw, err := os.ReadFile(v.path + suffix)

@@ -112,8 +112,8 @@ func stretch(passphrase, salt []byte, k KDF) (key [suite.KeySize]byte) {
 // file and the old passphrase can still open it.
 func (v *Vault) ChangePassphrase(old, fresh []byte) error {
 	const doing = "changing the passphrase"
-	v.write.Lock()
-	defer v.write.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	if v.writer == nil {
 		return fmt.Errorf("%s: %w", doing, ErrClosed)
 	}
