@@ -24,15 +24,15 @@ type acceptor struct {
 	wg    sync.WaitGroup
 }
 
-// newAcceptor listens on addr. admit authenticates; it need not close raw.
-func newAcceptor(addr string, half int, admit func(raw net.Conn) (Conn, error)) (*acceptor, error) {
-	ln, err := (&net.ListenConfig{KeepAlive: keepAlive}).Listen(context.Background(), "tcp", addr)
-	if err != nil {
-		return nil, err
-	}
+func listen(addr string) (net.Listener, error) {
+	return (&net.ListenConfig{KeepAlive: keepAlive}).Listen(context.Background(), "tcp", addr)
+}
+
+// newAcceptor serves ln until Close. admit authenticates; it need not close raw.
+func newAcceptor(ln net.Listener, half int, admit func(raw net.Conn) (Conn, error)) *acceptor {
 	a := &acceptor{ln: ln, halfs: newHalfOpen(half), admit: admit, ready: make(chan Conn), done: make(chan struct{})}
 	a.wg.Go(a.run)
-	return a, nil
+	return a
 }
 
 // Addr is the address listened on.

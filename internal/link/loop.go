@@ -22,7 +22,7 @@ type LoopConfig struct {
 	Clock      func() time.Time // default time.Now
 	QueueBytes int              // bytes waiting for one peer before it is dropped; default 1 GiB: two batches of 10,000 stations
 	ReadAhead  int              // frames of one peer that wait for the node; default 16
-	Workers    int              // cores for LaneCompute; default all
+	Workers    int              // cores for LaneCompute; default all but one, or timed frames would wait for the scheduler
 	Drain      time.Duration    // how long a stop may take to send what is queued; default 2 s
 }
 
@@ -61,7 +61,7 @@ func NewLoop(cfg LoopConfig) *Loop {
 		cfg.ReadAhead = 16
 	}
 	if cfg.Workers == 0 {
-		cfg.Workers = runtime.GOMAXPROCS(0)
+		cfg.Workers = max(1, runtime.GOMAXPROCS(0)-1)
 	}
 	if cfg.Dial == nil {
 		cfg.Dial = func(context.Context, Target) (Conn, error) { return nil, errors.New("this node has no dialler") }

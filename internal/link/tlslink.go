@@ -135,17 +135,23 @@ type TLSListener struct {
 // at a time, and a quarter of that from one source; when more come, the oldest
 // ends.
 func ListenTLS(addr string, key ed25519.PrivateKey, peers map[PinnedKey]Peer, half int) (*TLSListener, error) {
+	ln, err := listen(addr)
+	if err != nil {
+		return nil, fmt.Errorf("listening for the network's servers: %w", err)
+	}
+	return serveTLS(ln, key, peers, half)
+}
+
+func serveTLS(ln net.Listener, key ed25519.PrivateKey, peers map[PinnedKey]Peer, half int) (*TLSListener, error) {
 	cfg, err := tlsConfig(key, Protocol)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, ln.Close())
 	}
 	cfg.ClientAuth = tls.RequireAnyClientCert
 	cfg.VerifyPeerCertificate = verifyPin(func(k PinnedKey) bool { _, ok := peers[k]; return ok })
 	cfg.VerifyConnection = speaks(Protocol)
 	l := &TLSListener{cfg: cfg, peers: peers}
-	if l.acceptor, err = newAcceptor(addr, half, l.admit); err != nil {
-		return nil, fmt.Errorf("listening for the network's servers: %w", err)
-	}
+	l.acceptor = newAcceptor(ln, half, l.admit)
 	return l, nil
 }
 

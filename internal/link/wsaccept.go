@@ -38,17 +38,23 @@ type StationListener struct {
 // yet are there at a time, and a quarter of that from one source; when more come,
 // the oldest ends.
 func ListenStations(addr string, key ed25519.PrivateKey, net_ wire.Hash, maxFrame, half int, log *slog.Logger) (*StationListener, error) {
+	ln, err := listen(addr)
+	if err != nil {
+		return nil, fmt.Errorf("listening for stations: %w", err)
+	}
+	return serveStations(ln, key, net_, maxFrame, half, log)
+}
+
+func serveStations(ln net.Listener, key ed25519.PrivateKey, net_ wire.Hash, maxFrame, half int, log *slog.Logger) (*StationListener, error) {
 	cfg, err := tlsConfig(key, webProtocol)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, ln.Close())
 	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	l := &StationListener{cfg: cfg, net: net_, max: maxFrame, log: log}
-	if l.acceptor, err = newAcceptor(addr, half, l.admit); err != nil {
-		return nil, fmt.Errorf("listening for stations: %w", err)
-	}
+	l.acceptor = newAcceptor(ln, half, l.admit)
 	return l, nil
 }
 

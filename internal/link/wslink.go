@@ -165,6 +165,7 @@ func (o oneRequest) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	resp.Body = http.NoBody // nobody reads what a refusal says
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		head.N = math.MaxInt64 // frames have their own bound
 		resp.Body = struct {
