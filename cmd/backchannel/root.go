@@ -100,7 +100,7 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 			root.AddCommand(c)
 		}
 	}
-	group("try", "Try it:", demoCommand())
+	group("try", "Try it:", demoCommand(), benchCommand())
 	group("talk", "Use a station:",
 		inviteCommand(), acceptCommand(), contactsCommand(), wordsCommand(), confirmCommand(), laneCommand(),
 		sendCommand(), inboxCommand(), readCommand(), followCommand(), statusCommand(), unlockCommand(), lockCommand())

@@ -1,0 +1,279 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"backchannel/internal/mix"
+	"backchannel/internal/wire"
+)
+
+// chain is the relays of a network without everything else: each has its circuits
+// and takes its part in a round.
+type chain struct {
+	params wire.Params
+	sets   []*mix.Set
+	round  uint64
+}
+
+// newChain makes synthetic circuits at every relay.
+func newChain(relays, n, cell int) (*chain, error) {
+	p, err := wire.Preset("small")
+	if err != nil {
+		return nil, err
+	}
+	p.Relays, p.Cell = relays, cell
+	c := &chain{params: p}
+	for hop := range relays {
+		s, err := mix.NewSynthetic(p, hop, n)
+		if err != nil {
+			return nil, err
+		}
+		c.sets = append(c.sets, s)
+	}
+	return c, nil
+}
+
+func (c *chain) erase() {
+	for _, s := range c.sets {
+		s.Erase()
+	}
+}
+
+// step is one chunk: a whole number of cells.
+func (c *chain) step() int { return wire.ChunkSize / c.params.Cell * c.params.Cell }
+
+// inMemory carries one round forward, around and back, chunk by chunk, on the
+// calling thread, and hands the answers to read.
+func (c *chain) inMemory(in []byte, read func(answers []byte)) error {
+	c.round++
+	array := in
+	var held *mix.Pass
+	through := func(ps *mix.Pass, err error) error {
+		if err != nil {
+			return err
+		}
+		for off := 0; off < len(array); off += c.step() {
+			if err := ps.Write(array[off:min(off+c.step(), len(array))]); err != nil {
+				return err
+			}
+		}
+		out, whole := ps.Output()
+		if !whole {
+			return errors.New("a pass is not finished after its last cell")
+		}
+		if held != nil {
+			held.Release()
+		}
+		array, held = out, ps
+		return nil
+	}
+	last := len(c.sets) - 1
+	for _, s := range c.sets[:last] {
+		if err := through(s.Forward(c.round)); err != nil {
+			return err
+		}
+	}
+	if err := through(c.sets[last].Turn(c.round)); err != nil {
+		return err
+	}
+	for i := range last {
+		if err := through(c.sets[last-1-i].Backward(c.round)); err != nil {
+			return err
+		}
+	}
+	read(array)
+	held.Release()
+	return nil
+}
+
+// line is a chain whose relays are connected by sockets: the entry's end first.
+// Every relay is a goroutine that reads its neighbour's array, processes each chunk
+// as it comes, and sends on only what is whole.
+type line struct {
+	*chain
+	entry  Conn
+	conns  []Conn
+	served sync.WaitGroup
+	mu     sync.Mutex
+	failed error
+	frame  []byte
+}
+
+// The two things that a line can carry: a round, and as many bytes over the same
+// sockets, whole arrays again, with nothing done to them.
+const (
+	carryRound = wire.TypeForward
+	carryBytes = wire.TypeBatch
+)
+
+// newLine connects the relays of c, each to the one before.
+func newLine(c *chain, pair func() (dialled, accepted Conn, err error)) (*line, error) {
+	l := &line{chain: c}
+	var before, next []Conn // each relay's connection to the one before and after
+	for range c.sets {
+		d, a, err := pair()
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("connecting a chain: %w", err), l.close())
+		}
+		l.conns = append(l.conns, d, a)
+		before, next = append(before, a), append(next, d)
+	}
+	l.entry = next[0]
+	for hop, s := range c.sets {
+		r := &relay{set: s, cell: c.params.Cell, step: c.step(), up: before[hop]}
+		if hop < len(c.sets)-1 {
+			r.down = next[hop+1]
+		}
+		l.served.Go(func() {
+			if err := r.serve(); err != nil {
+				l.fail(fmt.Errorf("relay %d: %w", hop+1, err))
+			}
+		})
+	}
+	return l, nil
+}
+
+// fail keeps the first failure and ends all connections, so that nobody waits for
+// a relay that is gone.
+func (l *line) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed == nil {
+		l.failed = err
+	}
+	for _, c := range l.conns {
+		c.Close() // a second close says that there was a first
+	}
+}
+
+// close ends the line and waits for its relays.
+func (l *line) close() error {
+	l.mu.Lock()
+	failed := l.failed
+	l.mu.Unlock()
+	l.fail(errClosed)
+	l.served.Wait()
+	return failed
+}
+
+var errClosed = errors.New("the chain was taken down")
+
+// carry sends in through the chain and hands over the chunks of what comes back.
+func (l *line) carry(what wire.Type, in []byte, read func(chunk []byte)) error {
+	l.round++
+	err := sendArray(l.entry, what, l.round, in, l.step(), &l.frame, true)
+	if err == nil {
+		err = readArray(l.entry, func(c wire.Chunk) error { read(c.Data); return nil })
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed != nil {
+		return l.failed
+	}
+	return err
+}
+
+// relay is one hop of a line.
+type relay struct {
+	set        *mix.Set
+	cell, step int
+	up, down   Conn // to the relay before and after; down is nil at the last
+	frame      []byte
+	idle       []byte // what leaves instead of the array when bytes are only moved
+}
+
+// serve carries rounds until a connection ends.
+func (r *relay) serve() error {
+	for {
+		if r.down == nil {
+			if err := r.relay(r.up, r.up, r.set.Turn); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := r.relay(r.up, r.down, r.set.Forward); err != nil {
+			return err
+		}
+		if err := r.relay(r.down, r.up, r.set.Backward); err != nil {
+			return err
+		}
+	}
+}
+
+// relay takes one whole array from one neighbour and then sends one to another.
+func (r *relay) relay(from, to Conn, begin func(round uint64) (*mix.Pass, error)) error {
+	var ps *mix.Pass
+	var last wire.Chunk
+	err := readArray(from, func(c wire.Chunk) (err error) {
+		last = c
+		if c.Type != carryRound {
+			return nil
+		}
+		if ps == nil {
+			if ps, err = begin(c.Round); err != nil {
+				return err
+			}
+		}
+		return ps.Write(c.Data)
+	})
+	if err != nil {
+		return err
+	}
+	if ps == nil {
+		if uint64(len(r.idle)) != last.Total {
+			r.idle = make([]byte, last.Total)
+		}
+		return sendArray(to, last.Type, last.Round, r.idle, r.step, &r.frame, false)
+	}
+	out, whole := ps.Output()
+	if !whole {
+		return errors.New("the array was not whole")
+	}
+	defer ps.Release()
+	return sendArray(to, last.Type, last.Round, out, r.step, &r.frame, true)
+}
+
+// sendArray sends a whole array in chunks, through one frame buffer. Without fill
+// it sends as many bytes but leaves the frame's content as it is.
+func sendArray(c Conn, t wire.Type, round uint64, array []byte, step int, frame *[]byte, fill bool) error {
+	if len(*frame) != wire.ChunkHeaderSize+step {
+		*frame = make([]byte, wire.ChunkHeaderSize+step)
+	}
+	for off := 0; off < len(array); off += step {
+		part := array[off:min(off+step, len(array))]
+		f := (*frame)[:wire.ChunkHeaderSize+len(part)]
+		wire.PutChunkHeader(f, t, wire.Attempt{}, round, uint64(len(array)), uint64(off))
+		if fill {
+			copy(f[wire.ChunkHeaderSize:], part)
+		}
+		if err := c.WriteFrame(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readArray reads the chunks of one whole array.
+func readArray(c Conn, take func(wire.Chunk) error) error {
+	for at := uint64(0); ; {
+		f, err := c.ReadFrame()
+		if err != nil {
+			return err
+		}
+		chunk, err := wire.ParseChunk(f)
+		if err != nil {
+			return err
+		}
+		if chunk.Offset != at {
+			return errors.New("a chunk out of order")
+		}
+		if err := take(chunk); err != nil {
+			return err
+		}
+		if at += uint64(len(chunk.Data)); at == chunk.Total {
+			return nil
+		}
+	}
+}

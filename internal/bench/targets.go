@@ -1,0 +1,53 @@
+package bench
+
+import "fmt"
+
+// A Target is one of the project's aims and what came out. All but the time of a
+// round and the size of the state are ratios within this run.
+type Target struct {
+	What   string  `json:"what"`
+	Value  float64 `json:"value"`
+	AtMost float64 `json:"at_most"`
+	Unit   string  `json:"unit,omitempty"`
+	Met    bool    `json:"met"`
+}
+
+// targets compares what was measured with the aims. What was not measured, because
+// the mode or the machine left it out, is not listed.
+func (r *Report) targets() (out []Target) {
+	atMost := func(what string, value, target float64, unit string) {
+		out = append(out, Target{what, value, target, unit, value <= target})
+	}
+	for _, cell := range cells {
+		for _, cores := range []int{1, 2} {
+			if p, ok := r.passOf(cell, cores); ok {
+				atMost(fmt.Sprintf("relay pass ÷ permuting copy: %s circuits, %d bytes, %s", number(p.Circuits), cell, plural(cores, "core")),
+					p.OverCopy.Median, 2, "")
+			}
+		}
+	}
+	for _, p := range r.Paths {
+		switch p.Name {
+		case "aesni":
+			atMost("path aesni ÷ standard library's CTR, one key in cache", p.OverCTR.Median, 2, "")
+		case "generic":
+			atMost("path generic ÷ standard library's CTR, one key in cache", p.OverCTR.Median, 20, "")
+		}
+	}
+	for _, link := range []string{"unix", "tcp", "tls"} {
+		if x, ok := r.roundOf(link); ok {
+			if x.Circuits >= 1_000_000 {
+				atMost("round there and back over "+link+": 1M circuits, 256 bytes, 3 relays", x.Wall.Median, 1, "s")
+			}
+			atMost(fmt.Sprintf("its CPU ÷ moving the same bytes over %s, %s circuits", link, number(x.Circuits)), x.OverCPU.Median, 2, "")
+		}
+	}
+	atMost("bytes per circuit and direction", r.Memory.PerDirection, 40, "B")
+	if x, ok := r.roundOf("memory"); ok {
+		atMost("heap allocations per round in memory, whole chain", x.Mallocs, 0, "")
+	}
+	if len(r.Setup.Relays) > 0 {
+		atMost("opening one layer of an onion ÷ hpke.Open", r.Setup.Relays[0].OverOpen.Median, 1, "")
+	}
+	return out
+}
