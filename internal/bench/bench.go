@@ -70,7 +70,7 @@ type Report struct {
 
 // plan is the extent of a mode.
 type plan struct {
-	budget   time.Duration // after it nothing new begins
+	budget   time.Duration // after it nothing new begins, and three repeats must do
 	repeats  int
 	circuits []int // of passes
 	rounds   []int // circuits of rounds with the smallest cell
@@ -89,9 +89,9 @@ func planOf(m Mode) plan {
 	case Quick:
 		return plan{20 * time.Second, 9, []int{10_000, 100_000}, []int{20_000}, 0, 10_000, 20_000, 32, 1 << 16}
 	case Full:
-		return plan{20 * time.Minute, 15, []int{10_000, 100_000, 1_000_000, 4_000_000}, []int{10_000, 100_000, 1_000_000}, 1_000_000, 100_000, 100_000, 256, 1 << 20}
+		return plan{20 * time.Minute, 15, []int{10_000, 100_000, 1_000_000, 4_000_000}, []int{10_000, 100_000, 1_000_000}, 200_000, 100_000, 100_000, 256, 1 << 20}
 	default:
-		return plan{100 * time.Second, 9, []int{10_000, 100_000, 1_000_000}, []int{10_000, 100_000, 1_000_000}, 100_000, 50_000, 100_000, 64, 1 << 18}
+		return plan{90 * time.Second, 9, []int{10_000, 100_000, 1_000_000}, []int{10_000, 100_000, 1_000_000}, 50_000, 50_000, 100_000, 64, 1 << 18}
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 // tiny is a plan that touches everything in a moment.
-var tiny = plan{time.Minute, 3, []int{200}, []int{100}, 60, 100, 50, 4, 1 << 10}
+var tiny = plan{time.Minute, 3, []int{200}, []int{100}, 60, 100, 50, 4, 1 << 14}
 
 func tinyReport(t *testing.T, deadline time.Time) *Report {
 	t.Helper()
@@ -49,7 +49,7 @@ func TestReport(t *testing.T) {
 			t.Errorf("odd figures: %+v", s)
 		}
 	}
-	if r.Memory.PerDirection < 30 || r.Memory.PerDirection > 80 {
+	if r.Memory.PerDirection < stateLimit-3 || r.Memory.PerDirection > stateLimit+3 {
 		t.Errorf("%v bytes per circuit and direction", r.Memory.PerDirection)
 	}
 	if first, last := r.Setup.Relays[0], r.Setup.Relays[2]; last.CoreSeconds <= first.CoreSeconds {

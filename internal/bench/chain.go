@@ -127,9 +127,7 @@ func newLine(c *chain, pair func() (dialled, accepted Conn, err error)) (*line, 
 			r.down = next[hop+1]
 		}
 		l.served.Go(func() {
-			if err := r.serve(); err != nil {
-				l.fail(fmt.Errorf("relay %d: %w", hop+1, err))
-			}
+			l.fail(fmt.Errorf("relay %d: %w", hop+1, r.serve()))
 		})
 	}
 	return l, nil
@@ -144,7 +142,7 @@ func (l *line) fail(err error) {
 		l.failed = err
 	}
 	for _, c := range l.conns {
-		c.Close() // a second close says that there was a first
+		_ = c.Close() // a second close says that there was a first
 	}
 }
 
@@ -184,7 +182,7 @@ type relay struct {
 	idle       []byte // what leaves instead of the array when bytes are only moved
 }
 
-// serve carries rounds until a connection ends.
+// serve carries rounds until a connection ends, and says why it did.
 func (r *relay) serve() error {
 	for {
 		if r.down == nil {

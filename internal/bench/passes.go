@@ -102,7 +102,7 @@ const longEnough = 200_000
 func (r *Report) measurePasses(ctx context.Context) error {
 	for _, n := range r.plan.circuits {
 		for _, cell := range cells {
-			if !r.room(fmt.Sprintf("passes over %d cells of %d bytes", n, cell), n*(2*cell+pass.CircuitState)) {
+			if !r.room(fmt.Sprintf("passes over %s cells of %d bytes", number(n), cell), n*(2*cell+pass.CircuitState)) {
 				continue
 			}
 			if err := r.measurePass(ctx, n, cell); err != nil {

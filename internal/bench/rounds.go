@@ -1,8 +1,11 @@
 package bench
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"backchannel/internal/suite/pass"
 )
@@ -48,9 +51,11 @@ func (r *Report) measureRounds(ctx context.Context, secure func(context.Context)
 			sizes = append(sizes, size{r.plan.other, cell})
 		}
 	}
+	// Small ones first: should the time not suffice, it is the largest that is cut.
+	slices.SortFunc(sizes, func(a, b size) int { return cmp.Compare(a.n*a.cell, b.n*b.cell) })
 	for _, s := range sizes {
 		// One array each for the entry, three relays and the copies' two.
-		if !r.room(fmt.Sprintf("rounds of %d cells of %d bytes", s.n, s.cell), 6*s.n*s.cell) {
+		if !r.room(fmt.Sprintf("rounds of %s cells of %d bytes", number(s.n), s.cell), 6*s.n*s.cell) {
 			continue
 		}
 		if err := r.measureRound(ctx, s.n, s.cell, secure); err != nil {
@@ -99,7 +104,7 @@ func (r *Report) measureRound(ctx context.Context, n, cell int, secure func(cont
 		if err != nil {
 			return err
 		}
-		defer l.close()
+		defer func() { err = errors.Join(err, l.close()) }()
 		ignore := func([]byte) {}
 		rows = append(rows, row{
 			name,

@@ -27,10 +27,10 @@ func (r *Report) Print(w io.Writer) {
 		}
 	})
 	section(w, "Round, both directions, 3 relays; limit: as many permuting copies, or the same bytes over the same sockets",
-		"link\tcell\tcircuits\twall\tCPU\tper cell and relay\tlimit wall\t÷ limit, wall\t÷ limit, CPU\tallocations\t", func(row rowFunc) {
+		"link\tcell\tcircuits\twall\tCPU\tper cell and relay\tlimit wall\t÷ limit, wall\t÷ limit, CPU\tallocations\trepeats\t", func(row rowFunc) {
 			for _, x := range r.Chain {
-				row("%s\t%d\t%s\t%s\t%s\t%.0f ns\t%s\t%s\t%s\t%.0f\t", x.Link, x.Cell, number(x.Circuits), seconds(x.Wall.Median), seconds(x.CPU.Median),
-					x.PerHop.Median, seconds(x.LimitWall.Median), x.OverWall, x.OverCPU, x.Mallocs)
+				row("%s\t%d\t%s\t%s\t%s\t%.0f ns\t%s\t%s\t%s\t%.0f\t%d\t", x.Link, x.Cell, number(x.Circuits), seconds(x.Wall.Median), seconds(x.CPU.Median),
+					x.PerHop.Median, seconds(x.LimitWall.Median), x.OverWall, x.OverCPU, x.Mallocs, x.Wall.Repeats)
 			}
 		})
 	section(w, "Round in memory by length of the chain", "relays\tcell\tcircuits\tCPU\t", func(row rowFunc) {
@@ -54,8 +54,8 @@ func (r *Report) Print(w io.Writer) {
 			row("%s\t%.4g%s\t≤ %.4g%s\t%s\t", t.What, t.Value, unit(t.Unit), t.AtMost, unit(t.Unit), met)
 		}
 	})
-	for _, l := range r.Left {
-		fmt.Fprintf(w, "\nleft out: %s\n", l)
+	if len(r.Left) > 0 {
+		fmt.Fprintf(w, "\nLeft out\n  %s\n", strings.Join(r.Left, "\n  "))
 	}
 }
 

@@ -63,11 +63,11 @@ func (p *plainConn) Close() error { return p.c.Close() }
 func plainPair(network string) (dialled, accepted Conn, err error) {
 	address := "127.0.0.1:0"
 	if network == "unix" {
-		dir, err := os.MkdirTemp("", "backchannel-bench-")
-		if err != nil {
-			return nil, nil, err
+		dir, tempErr := os.MkdirTemp("", "backchannel-bench-")
+		if tempErr != nil {
+			return nil, nil, tempErr
 		}
-		defer os.RemoveAll(dir)
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		address = filepath.Join(dir, "s")
 	}
 	l, err := net.Listen(network, address)
