@@ -214,7 +214,7 @@ func TestClientRefusesEverythingElse(t *testing.T) {
 // entry that redirects, refuses or never ends its answer.
 func TestStationRefusesAnotherEntry(t *testing.T) {
 	entryKey := suite.TLSKey(suite.RandomKey())
-	answer := func(t *testing.T, key ed25519.PrivateKey, text string) error {
+	answer := func(t *testing.T, key ed25519.PrivateKey, text string) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -242,7 +242,6 @@ func TestStationRefusesAnotherEntry(t *testing.T) {
 			c.Close()
 			t.Error("was accepted")
 		}
-		return err
 	}
 	upgrade := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n"
 	answer(t, suite.TLSKey(suite.RandomKey()), upgrade)

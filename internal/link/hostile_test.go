@@ -298,7 +298,7 @@ func TestBadStationsEndTheirConnection(t *testing.T) {
 		"empty":     func(ws *websocket.Conn, c []byte) { _ = ws.Write(ctx, websocket.MessageBinary, nil) },
 		"replayed":  func(ws *websocket.Conn, c []byte) { _ = ws.Write(ctx, websocket.MessageBinary, proof(other)) },
 		"a ping": func(ws *websocket.Conn, c []byte) {
-			go ws.Ping(ctx)
+			go func() { _ = ws.Ping(ctx) }() // nobody answers
 			_ = ws.Write(ctx, websocket.MessageBinary, make([]byte, 96))
 		},
 		"a goodbye": func(ws *websocket.Conn, c []byte) { go ws.Close(websocket.StatusNormalClosure, "") },
