@@ -165,9 +165,11 @@ func runStation(ctx context.Context, cmd *cobra.Command, cfg station.Config, pas
 	log.Info("station: running", "unlocked", passphrase != nil)
 	select {
 	case err = <-ran:
+		cancel()
 	case err = <-served:
+		cancel()
+		err = errors.Join(err, <-ran) // the vault is closed only after its last commit
 	}
-	cancel()
 	shut, stop := context.WithTimeout(context.Background(), 3*time.Second)
 	defer stop()
 	if srv.Shutdown(shut) != nil {

@@ -46,6 +46,11 @@ type Loop struct {
 	lanes [3]*lane
 }
 
+// stationQueue is how many bytes may wait for one station: the record list of
+// sixteen thousand stations, its documents, and minutes of cells. One that takes
+// them too slowly costs itself.
+const stationQueue = 4 << 20
+
 // NewLoop returns a loop that Run starts.
 func NewLoop(cfg LoopConfig) *Loop {
 	if cfg.Clock == nil {
@@ -79,6 +84,9 @@ func NewLoop(cfg LoopConfig) *Loop {
 
 // ErrStopped is returned by Do when the loop has ended.
 var ErrStopped = errors.New("the node has stopped")
+
+// Stopped is closed when the node will not be called any more.
+func (l *Loop) Stopped() <-chan struct{} { return l.done }
 
 // Do runs f in the node's goroutine and waits for it. If ctx ends or the loop
 // stops first, f will not run at all. It must not be called from that goroutine.
@@ -205,7 +213,11 @@ func (l *Loop) accept(ln Listener) {
 func (l *Loop) serve(conn Conn) {
 	p := conn.Peer()
 	p.Conn = l.ids.Add(1)
-	pc := newPeerConn(conn, p, l.cfg.Clock, l.cfg.QueueBytes)
+	limit := l.cfg.QueueBytes
+	if p.Role == RoleStation {
+		limit = min(limit, stationQueue)
+	}
+	pc := newPeerConn(conn, p, l.cfg.Clock, limit)
 	defer pc.abort()
 	up := make(chan struct{})
 	l.post(func(now time.Time) {

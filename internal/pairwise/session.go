@@ -193,8 +193,8 @@ func (s *Session) heard(number uint32, first bool) {
 // plausible tells whether a peer's activation epoch can be right. It may have
 // passed long ago; it cannot be far ahead, since whoever named it had a clock.
 func (s *Session) plausible(activation uint64) bool {
-	const ahead = 1 << 16
-	return activation <= s.epoch+ahead && activation+MaxEpochJump >= s.epoch
+	const ahead, past = 1 << 16, 1 << 18 // a year of 120 seconds in the past
+	return activation <= s.epoch+ahead && activation+past >= s.epoch
 }
 
 // say queues a control message.

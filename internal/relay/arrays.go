@@ -59,7 +59,7 @@ func (in *inbound) cut() {
 	*in = inbound{}
 }
 
-// firstRecords is what is reserved for a record list of unknown honesty; it grows
+// firstRecords is what is reserved for a set-up array of unknown honesty; it grows
 // with what really arrives.
 const firstRecords = 1 << 20
 
@@ -150,8 +150,8 @@ func (n *Node) openSetup(in *inbound, c wire.Chunk) (ok bool) {
 	if !want {
 		return true
 	}
-	if c.Total == total {
-		in.whole = make([]byte, 0, reserve)
+	if c.Total == total { // room is made as bytes arrive: a size alone costs its sender nothing
+		in.whole = make([]byte, 0, min(reserve, firstRecords))
 	}
 	return c.Total == total
 }

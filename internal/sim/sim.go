@@ -188,9 +188,12 @@ func (h *StationHost) open(lanes int) (err error) {
 	if h.vault, err = vault.OpenWith(h.path, []byte(passphrase), vaultOptions); err != nil {
 		return err
 	}
-	table, all, err := station.LoadVault(h.vault, lanes)
+	table, all, damaged, err := station.LoadVault(h.vault, lanes)
 	if err != nil {
 		return err
+	}
+	if damaged > 0 {
+		return fmt.Errorf("%s cannot read the keys of %d contacts", h.Name, damaged)
 	}
 	h.Node.Unlock(h.vault, table, all)
 	return nil

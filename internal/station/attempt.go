@@ -66,6 +66,11 @@ func (n *Node) scheduleAttempt(now time.Time) {
 // below the mark, for it may have sent another record before.
 func (n *Node) beginAttempt(now time.Time, id wire.Attempt) {
 	n.dropAttempt()
+	n.reportFailure()
+	// Only for the epoch after our own, whatever woke us late.
+	if own, ok := n.p.EpochAt(now); !ok || id.Epoch != own+1 {
+		return
+	}
 	if n.next != nil && n.next.id.Epoch >= id.Epoch || n.current != nil && n.current.id.Epoch >= id.Epoch {
 		return
 	}
@@ -122,12 +127,52 @@ func (n *Node) receiveKeys(now time.Time, frame []byte) {
 		return
 	}
 	a.keyed = true
-	n.prepareLanes(a)
+	n.stepChains(a)
 }
 
-// prepareLanes steps the sessions of the assigned lanes to the attempt's epoch
-// and has the vault hold that before anything is listed. All KEYS of the epoch
-// were seen and it is at most one after our own, so older chain values may go.
+// catchUpEpochs is how many epochs of chains are stepped at once; more, after a
+// long absence, are stepped aside, for cells must not wait for them.
+const catchUpEpochs = 1000
+
+// stepChains moves the chains of every contact, parked ones included, to the
+// attempt's epoch. All KEYS of it were seen and it is at most one after our own,
+// so older values may go; nobody should be able to compute them any more.
+func (n *Node) stepChains(a *attempt) {
+	var behind []*pairwise.Steps
+	for _, c := range n.talks {
+		if st := c.session.Behind(a.id.Epoch); st != nil {
+			behind = append(behind, st)
+		}
+	}
+	far := false
+	for _, st := range behind {
+		far = far || st.Epochs() > catchUpEpochs
+	}
+	work := func() {
+		for _, st := range behind {
+			st.Run()
+		}
+	}
+	done := func(time.Time) {
+		for _, st := range behind {
+			st.Adopt()
+		}
+		if n.attempt == a {
+			n.prepareLanes(a)
+		}
+	}
+	if !far {
+		work()
+		done(time.Time{})
+		return
+	}
+	n.env.Go(link.LaneCompute, work, done)
+}
+
+// prepareLanes derives what the assigned lanes would list and has the vault hold
+// the stepped chains before anything is listed. An open vault is written to in
+// every attempt, so that an idle station finds out as a talking one does when it
+// cannot be.
 func (n *Node) prepareLanes(a *attempt) {
 	a.lanes = make([]lane, n.p.Lanes)
 	n.lanes.Advance(a.id.Epoch)
@@ -143,13 +188,14 @@ func (n *Node) prepareLanes(a *attempt) {
 		}
 		a.lanes[i] = lane{conv: conv, meeting: m}
 	}
+	n.probe = n.vault != nil
 	n.save(func(ok bool) { a.saved = ok })
 }
 
 // buildRecord fixes the one record of this attempt. If the vault is slow or
 // full, every lane lists as if idle: the record leaves in any case.
 func (n *Node) buildRecord(now time.Time, a *attempt) {
-	if n.attempt != a || !a.keyed || !a.marked || a.joinFrame != nil {
+	if n.attempt != a || a.lanes == nil || !a.marked || a.joinFrame != nil || now.After(n.p.JoinTime(a.id)) {
 		return
 	}
 	tags := make([]wire.Tag, n.p.Lanes)
@@ -157,6 +203,7 @@ func (n *Node) buildRecord(now time.Time, a *attempt) {
 	for i, at := range shuffled(n.p.Lanes) {
 		l := &a.lanes[i]
 		if l.meeting != nil && !a.saved {
+			l.meeting.Erase()
 			l.meeting = nil
 		}
 		if l.meeting != nil {
@@ -261,6 +308,9 @@ func (n *Node) rostered(now time.Time, a *attempt) {
 		}
 	}, func(now time.Time) {
 		if n.attempt != a || err != nil {
+			for _, c := range rings {
+				c.Erase()
+			}
 			return
 		}
 		a.rings, a.onionFrames, a.onionAccepted = rings, frames, make([]bool, len(frames))

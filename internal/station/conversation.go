@@ -2,6 +2,7 @@ package station
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"backchannel/internal/contact"
@@ -115,7 +116,6 @@ func (n *Node) Queue(id contact.ID, o Outgoing) {
 	s := &source{node: n, item: o.ID, size: o.Size}
 	conv.sources[o.ID] = s
 	conv.session.Queue(pairwise.Item{ID: o.ID, Class: o.Class, Size: o.Size, Read: s.read}, o.Assigned)
-	s.load(o.Assigned)
 }
 
 // readAhead is how much of an outgoing item is in memory: about a minute and a
@@ -190,13 +190,15 @@ func (n *Node) save(then func(ok bool)) {
 		return
 	}
 	type change struct {
-		conv  *conversation
-		delta pairwise.Delta
-		token uint64
+		conv   *conversation
+		delta  pairwise.Delta
+		token  uint64
+		forget bool // somebody came: the text of the invitation goes with this commit
+		gone   bool // the contact was deleted meanwhile
 	}
-	var changes []change
-	waiting := n.after
-	n.after = nil
+	var changes []*change
+	waiting, probe := n.after, n.probe
+	n.after, n.probe = nil, false
 	finish := func(now time.Time, err error) {
 		for _, f := range waiting {
 			f(err == nil)
@@ -211,11 +213,14 @@ func (n *Node) save(then func(ok bool)) {
 		return
 	}
 	for _, c := range n.talks {
-		if d, token := c.session.Take(); d.Dirty {
-			changes = append(changes, change{c, d, token})
+		// The first chain could be computed from the invitation, so its text is erased
+		// in the very commit that says that somebody came.
+		forget := c.contact.Invitation != "" && c.session.Phase() != pairwise.Waiting
+		if d, token := c.session.Take(); d.Dirty || forget {
+			changes = append(changes, &change{conv: c, delta: d, token: token, forget: forget})
 		}
 	}
-	if len(changes) == 0 {
+	if len(changes) == 0 && !probe {
 		finish(time.Time{}, nil)
 		return
 	}
@@ -225,21 +230,39 @@ func (n *Node) save(then func(ok bool)) {
 	n.env.Go(link.LaneDisk, func() {
 		err = v.Update(func(tx *vault.Tx) error {
 			for _, c := range changes {
-				if err := tx.SaveSession(c.conv.contact.ID, c.delta); err != nil && !errors.Is(err, vault.ErrNotFound) {
+				err := tx.SaveSession(c.conv.contact.ID, c.delta)
+				if err == nil && c.forget {
+					_, err = tx.ChangeContact(c.conv.contact.ID, func(k *contact.Contact) { k.Invitation = "" })
+				}
+				if c.gone = errors.Is(err, vault.ErrNotFound); err != nil && !c.gone {
 					return err
 				}
+			}
+			if probe {
+				return tx.PutSetting("attempt", []byte{1})
 			}
 			return nil
 		})
 	}, func(now time.Time) {
 		n.saving = false
 		for _, c := range changes {
-			if err != nil {
-				c.conv.session.Failed(c.token)
-				continue
+			switch {
+			case err != nil, c.gone: // what a deleted contact sent was not kept, so it is not acknowledged
+				if c.delta.Dirty {
+					c.conv.session.Failed(c.token)
+				}
+				if c.gone && n.talks[c.conv.contact.ID] == c.conv {
+					n.Remove(c.conv.contact.ID)
+				}
+			default:
+				if c.delta.Dirty {
+					c.conv.session.Saved(c.token)
+				}
+				if c.forget {
+					c.conv.contact.Invitation = ""
+				}
+				n.committed(now, c.conv, c.delta)
 			}
-			c.conv.session.Saved(c.token)
-			n.committed(now, c.conv, c.delta)
 		}
 		if err != nil {
 			n.fail(now, "writing to the vault", err)
@@ -265,33 +288,27 @@ func (n *Node) committed(now time.Time, c *conversation, d pairwise.Delta) {
 	}
 	if p := c.session.Phase(); p != c.phase {
 		c.phase = p
-		n.forgetInvitation(c)
 		n.notify(Event{Time: now, Kind: EventContact, Contact: id})
 	}
 }
 
-// forgetInvitation erases the text of an invitation once somebody came: the
-// first chain could be computed from it.
-func (n *Node) forgetInvitation(c *conversation) {
-	if c.contact.Invitation == "" || n.vault == nil {
-		return
-	}
-	c.contact.Invitation = ""
-	v, changed := n.vault, c.contact
-	var err error
-	n.env.Go(link.LaneDisk, func() {
-		err = v.Update(func(tx *vault.Tx) error { return tx.PutContact(changed) })
-	}, func(now time.Time) {
-		if err != nil {
-			n.fail(now, "erasing a used invitation", err)
-		}
-	})
+// fail keeps the last local failure for the status and its principal. The log is
+// told at the beginning of the next attempt, by reportFailure: when it happened
+// would depend on who talks. What it says never depends on which contact it was.
+func (n *Node) fail(now time.Time, doing string, err error) {
+	n.failed = fmt.Errorf("%s: %w", doing, err)
+	n.notify(Event{Time: now, Kind: EventTrouble, Text: n.failed.Error()})
 }
 
-// fail keeps the last local failure for the status and the log. What it says
-// never depends on which contact it was.
-func (n *Node) fail(now time.Time, doing string, err error) {
-	n.failed = errors.Join(errors.New(doing), err)
-	n.log.Error("station: "+doing+" failed", "err", err)
-	n.notify(Event{Time: now, Kind: EventTrouble, Text: doing + ": " + err.Error()})
+// reportFailure logs once that something began to fail, or works again. Every
+// attempt writes to an open vault, so an idle station notices the same as one
+// that talks.
+func (n *Node) reportFailure() {
+	switch {
+	case n.failed != nil && !n.reported:
+		n.log.Error("station: writing its files fails: see its status", "err", errors.Unwrap(n.failed))
+	case n.failed == nil && n.reported:
+		n.log.Info("station: writing its files works again")
+	}
+	n.reported = n.failed != nil
 }

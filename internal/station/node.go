@@ -49,13 +49,15 @@ type Node struct {
 	early                   []answers // answers that came before the next round was built
 
 	// conversations.go
-	vault  *vault.Vault
-	lanes  contact.Lanes
-	talks  map[contact.ID]*conversation
-	saving bool
-	again  bool
-	after  []func(ok bool) // waiting for the commit that has not begun
-	failed error           // the last commit's failure, for the status
+	vault    *vault.Vault
+	lanes    contact.Lanes
+	talks    map[contact.ID]*conversation
+	saving   bool
+	again    bool
+	after    []func(ok bool) // waiting for the commit that has not begun
+	probe    bool            // the next commit writes even if no session changed
+	failed   error           // the last commit's failure, for the status
+	reported bool            // the log was told
 
 	stats    stats
 	watchers map[*Watcher]struct{}

@@ -168,59 +168,45 @@ func (s *Station) Invite(ctx context.Context, name string, expires time.Duration
 	if expires == 0 {
 		expires = defaultExpiry
 	}
-	return s.meet(ctx, name, func(now time.Time, epoch uint64) (contact.Contact, *pairwise.Session, error) {
+	return s.meet(ctx, name, func(now time.Time, epoch uint64) (contact.Contact, contact.Invitation, error) {
 		inv, err := contact.NewInvitation(s.net, epoch, expires, s.nw.Params)
 		if err != nil {
-			return contact.Contact{}, nil, &Error{CodeInvalid, "making an invitation", err}
+			return contact.Contact{}, inv, &Error{CodeInvalid, "making an invitation", err}
 		}
-		c := contact.Contact{Role: pairwise.Inviter, Expires: inv.Expiry(s.nw.Params), Invitation: inv.Text()}
-		return c, pairwise.NewSession(pairwise.Inviter, inv.Sigma, uint64(inv.IssueEpoch)), nil
+		return contact.Contact{Role: pairwise.Inviter, Expires: inv.Expiry(s.nw.Params), Invitation: inv.Text()}, inv, nil
 	})
 }
 
 // Accept accepts an invitation given as text or words.
 func (s *Station) Accept(ctx context.Context, name, invitation string) (ContactInfo, error) {
-	return s.meet(ctx, name, func(now time.Time, epoch uint64) (contact.Contact, *pairwise.Session, error) {
+	return s.meet(ctx, name, func(now time.Time, epoch uint64) (contact.Contact, contact.Invitation, error) {
 		inv, err := contact.ParseInvitation(invitation)
 		if err == nil {
 			err = inv.Check(s.net, s.nw.Params, now)
 		}
 		if err != nil {
-			return contact.Contact{}, nil, &Error{CodeInvalid, "accepting the invitation", err}
+			return contact.Contact{}, inv, &Error{CodeInvalid, "accepting the invitation", err}
 		}
-		if used, err := s.used(inv.Sigma); err != nil || used {
-			if err != nil {
-				return contact.Contact{}, nil, err
-			}
-			return contact.Contact{}, nil, fault(CodeConflict, "accepting the invitation: it was used on this station already: ask for another")
-		}
-		c := contact.Contact{Role: pairwise.Invitee, Expires: inv.Expiry(s.nw.Params)}
-		return c, pairwise.NewSession(pairwise.Invitee, inv.Sigma, uint64(inv.IssueEpoch)), nil
+		return contact.Contact{Role: pairwise.Invitee, Expires: inv.Expiry(s.nw.Params)}, inv, nil
 	})
 }
 
-// used remembers by a hash which invitations this station made or accepted.
-func (s *Station) used(sigma [32]byte) (bool, error) {
-	v, err := s.opened()
-	if err != nil {
-		return false, err
-	}
-	h := suite.Digest(sigma[:])
+// useOnce remembers by a hash, together with the contact that it makes, that this
+// station made or accepted an invitation.
+func useOnce(tx *vault.Tx, inv contact.Invitation) error {
+	h := suite.Digest(inv.Sigma[:])
 	key := "used/" + hex.EncodeToString(h[:])
-	found := false
-	err = v.Update(func(tx *vault.Tx) error {
-		b, err := tx.Setting(key)
-		if err != nil && !errors.Is(err, vault.ErrNotFound) {
-			return err
-		}
-		found = b != nil
-		return tx.PutSetting(key, []byte{1})
-	})
-	return found, s.trouble("accepting the invitation", err)
+	switch _, err := tx.Setting(key); {
+	case err == nil:
+		return fault(CodeConflict, "accepting the invitation: it was used on this station already: ask for another")
+	case !errors.Is(err, vault.ErrNotFound):
+		return err
+	}
+	return tx.PutSetting(key, []byte{1})
 }
 
 // meet makes a contact durable and then part of the schedule.
-func (s *Station) meet(ctx context.Context, name string, make func(now time.Time, epoch uint64) (contact.Contact, *pairwise.Session, error)) (ContactInfo, error) {
+func (s *Station) meet(ctx context.Context, name string, make func(now time.Time, epoch uint64) (contact.Contact, contact.Invitation, error)) (ContactInfo, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v, err := s.opened()
@@ -239,10 +225,11 @@ func (s *Station) meet(ctx context.Context, name string, make func(now time.Time
 	if !ok {
 		epoch = 0
 	}
-	c, session, err := make(now, epoch)
+	c, inv, err := make(now, epoch)
 	if err != nil {
 		return ContactInfo{}, err
 	}
+	session := pairwise.NewSession(c.Role, inv.Sigma, uint64(inv.IssueEpoch))
 	suite.Random(c.ID[:])
 	c.Name, c.Created = name, now
 	next, err := lanes.Assign(c.ID, epoch)
@@ -254,6 +241,9 @@ func (s *Station) meet(ctx context.Context, name string, make func(now time.Time
 	}
 	delta, token := session.Take()
 	if err := v.Update(func(tx *vault.Tx) error {
+		if err := useOnce(tx, inv); err != nil {
+			return err
+		}
 		if err := tx.PutContact(c); err != nil {
 			return err
 		}
@@ -288,14 +278,12 @@ func (s *Station) one(ctx context.Context, id contact.ID) (ContactInfo, error) {
 	return ContactInfo{}, fault(CodeNotFound, "the contact is gone")
 }
 
-// Cancel withdraws an invitation that nobody has used and erases its key.
+// Cancel withdraws an invitation that nobody has used and erases its key, with
+// whatever waited for the invited.
 func (s *Station) Cancel(ctx context.Context, ref string) error {
 	k, err := s.find(ctx, ref)
 	if err != nil {
 		return err
-	}
-	if k.contact.Role != pairwise.Inviter || k.phase != pairwise.Waiting {
-		return fault(CodeConflict, "cancelling the invitation: it was used: the contact is there")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -303,25 +291,39 @@ func (s *Station) Cancel(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	var lanes contact.Lanes
+	// Whether somebody came is decided where it would happen, and at once.
+	var taken *conversation
+	var lanes, before contact.Lanes
 	if err := s.do(ctx, func(now time.Time) {
+		c := s.node.talks[k.contact.ID]
+		if c == nil || c.contact.Role != pairwise.Inviter || c.session.Phase() != pairwise.Waiting {
+			return
+		}
 		e, _ := s.nw.Params.EpochAt(now)
-		lanes = s.node.Lanes().Remove(k.contact.ID, e)
+		taken, before = c, s.node.Lanes()
+		lanes = before.Remove(k.contact.ID, e)
+		s.node.SetLanes(lanes)
+		s.node.Remove(k.contact.ID)
 	}); err != nil {
 		return err
 	}
-	if err := v.Update(func(tx *vault.Tx) error {
+	if taken == nil {
+		return fault(CodeConflict, "cancelling the invitation: it was used: the contact is there")
+	}
+	err = v.Update(func(tx *vault.Tx) error {
 		if err := tx.PutLanes(lanes); err != nil {
 			return err
 		}
 		return tx.DeleteContact(k.contact.ID)
-	}); err != nil {
-		return s.trouble("cancelling the invitation", err)
-	}
-	return s.do(ctx, func(time.Time) {
-		s.node.SetLanes(lanes)
-		s.node.Remove(k.contact.ID)
 	})
+	if err != nil {
+		err = s.trouble("cancelling the invitation", err)
+		return errors.Join(err, s.do(ctx, func(time.Time) {
+			s.node.SetLanes(before)
+			s.node.talks[k.contact.ID] = taken
+		}))
+	}
+	return nil
 }
 
 // change edits a contact in the vault and then in the node.
@@ -332,9 +334,11 @@ func (s *Station) change(ctx context.Context, doing string, k seen, edit func(*c
 	if err != nil {
 		return ContactInfo{}, err
 	}
-	c := k.contact
-	edit(&c)
-	if err := v.Update(func(tx *vault.Tx) error { return tx.PutContact(c) }); err != nil {
+	var c contact.Contact
+	if err := v.Update(func(tx *vault.Tx) (err error) {
+		c, err = tx.ChangeContact(k.contact.ID, edit)
+		return err
+	}); err != nil {
 		return ContactInfo{}, s.trouble(doing, err)
 	}
 	if err := s.do(ctx, func(time.Time) { s.node.SetContact(c) }); err != nil {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"backchannel/internal/mix"
+	"backchannel/internal/roster"
 	"backchannel/internal/suite"
 	"backchannel/internal/weakened"
 	"backchannel/internal/wire"
@@ -17,7 +18,8 @@ type circuits struct {
 	rings    []*mix.Circuit
 	order    []circuitOf
 	lanes    []lane
-	answered uint64 // last round whose answer was read
+	gate     *roster.Station // holds what was revealed at ACK, until the set ends
+	answered uint64          // last round whose answer was read
 	any      bool
 }
 
@@ -36,7 +38,7 @@ func (n *Node) buildAt(r uint64) time.Time   { return n.p.RoundStart(r).Add(-n.p
 
 // adopt makes the circuits of a revealed attempt the next set.
 func (n *Node) adopt(now time.Time, a *attempt) {
-	s := &circuits{id: a.id, first: n.p.FirstRound(a.id.Epoch), last: n.p.LastRound(a.id.Epoch), rings: a.rings, order: a.order, lanes: a.lanes}
+	s := &circuits{id: a.id, first: n.p.FirstRound(a.id.Epoch), last: n.p.LastRound(a.id.Epoch), rings: a.rings, order: a.order, lanes: a.lanes, gate: a.gate}
 	for i := range s.lanes {
 		if l := &s.lanes[i]; l.talks {
 			l.talk = l.conv.session.Begin(l.meeting, s.first, n.p.Cell)
@@ -58,7 +60,11 @@ func (s *circuits) erase() {
 		if t := s.lanes[i].talk; t != nil {
 			t.Erase()
 		}
+		if m := s.lanes[i].meeting; m != nil {
+			m.Erase()
+		}
 	}
+	s.gate.Erase()
 }
 
 // scheduleRound asks for the first round whose composing time is not past.
@@ -183,12 +189,12 @@ func (n *Node) readAnswers(now time.Time, w answers) {
 	}
 	s.answered, s.any = round, true
 	for i, of := range s.order {
+		cell := cells[i*n.p.Cell : (i+1)*n.p.Cell]
+		s.rings[i].Open(round, cell) // the same work for every lane
 		t := s.lanes[of.lane].talk
 		if t == nil {
 			continue
 		}
-		cell := cells[i*n.p.Cell : (i+1)*n.p.Cell]
-		s.rings[i].Open(round, cell)
 		opened := t.Receive(round, of.twin, cell)
 		if weakened.VisibleFailure && !opened {
 			n.env.Drop(n.entry)

@@ -32,6 +32,8 @@ type Station struct {
 
 	mu    sync.Mutex // serialises changes; the vault and the node follow in this order
 	vault *vault.Vault
+
+	damaged int // contacts in the vault whose keys could not be read
 }
 
 // Open reads a station's files and makes it ready to run, locked. A folder that
@@ -135,8 +137,8 @@ func (s *Station) Lock(ctx context.Context) error {
 	}
 	select {
 	case <-done:
-	case <-ctx.Done():
-		return fault(CodeInternal, "locking: the vault is still writing: try again")
+	case <-s.loop.Stopped():
+		return fault(CodeInternal, "locking: the station is stopping")
 	}
 	v := s.vault
 	s.vault = nil
@@ -149,18 +151,19 @@ func (s *Station) load(passphrase []byte) (*vault.Vault, contact.Lanes, []Loaded
 	if err != nil {
 		return nil, contact.Lanes{}, nil, s.trouble("unlocking", err)
 	}
-	lanes, all, err := LoadVault(v, s.nw.Params.Lanes)
+	lanes, all, damaged, err := LoadVault(v, s.nw.Params.Lanes)
 	if err != nil {
 		return nil, contact.Lanes{}, nil, s.trouble("unlocking", errors.Join(err, v.Close()))
 	}
+	s.damaged = damaged
 	return v, lanes, all, nil
 }
 
-// LoadVault reads the lane table and every contact with its session and queue.
-func LoadVault(v *vault.Vault, count int) (contact.Lanes, []Loaded, error) {
-	var lanes contact.Lanes
-	var all []Loaded
-	err := v.View(func(tx *vault.Tx) error {
+// LoadVault reads the lane table and every contact with its session and queue. A
+// contact whose keys cannot be read is left where it is and counted: the others
+// must not be lost with it.
+func LoadVault(v *vault.Vault, count int) (lanes contact.Lanes, all []Loaded, damaged int, err error) {
+	err = v.View(func(tx *vault.Tx) error {
 		var err error
 		if lanes, err = tx.Lanes(count); err != nil {
 			return err
@@ -171,12 +174,13 @@ func LoadVault(v *vault.Vault, count int) (contact.Lanes, []Loaded, error) {
 		}
 		for _, c := range contacts {
 			state, frames, err := tx.LoadSession(c.ID)
-			if err != nil {
+			if err != nil && !errors.Is(err, vault.ErrNotFound) {
 				return err
 			}
 			session, err := pairwise.Load(state, frames)
 			if err != nil {
-				return err
+				damaged++
+				continue
 			}
 			l := Loaded{Contact: c, Session: session}
 			items, err := tx.Outgoing(c.ID)
@@ -190,12 +194,13 @@ func LoadVault(v *vault.Vault, count int) (contact.Lanes, []Loaded, error) {
 		}
 		return nil
 	})
-	return lanes, all, err
+	return lanes, all, damaged, err
 }
 
-// do runs f in the node's goroutine.
+// do runs f in the node's goroutine. A caller that goes away does not interrupt
+// it: vault and node would then know different things.
 func (s *Station) do(ctx context.Context, f func(now time.Time)) error {
-	if err := s.loop.Do(ctx, f); err != nil {
+	if err := s.loop.Do(context.WithoutCancel(ctx), f); err != nil {
 		return &Error{CodeInternal, "the station does not run", err}
 	}
 	return nil
@@ -359,6 +364,11 @@ func (s *Station) Status(ctx context.Context) (Status, error) {
 	if s.cfg.SOCKS5 == "" {
 		warn("the entry sees this machine's address; use Tor (socks5 in the configuration) to hide it")
 	}
+	s.mu.Lock()
+	if s.vault != nil && s.damaged > 0 {
+		warn("the keys of %d contacts in the vault cannot be read: meet them anew", s.damaged)
+	}
+	s.mu.Unlock()
 	if h.Trouble != "" {
 		warn("%s", h.Trouble)
 	}

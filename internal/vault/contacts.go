@@ -7,14 +7,28 @@ import (
 	"backchannel/internal/pairwise"
 )
 
-// PutContact adds a contact or replaces what is known of it. Its session and
-// items stay.
+// PutContact adds a contact. One that is there already is an error: what is known
+// of it is changed with ChangeContact, so that a change which comes late cannot
+// bring a deleted contact back.
 func (tx *Tx) PutContact(c contact.Contact) error {
 	return tx.exec(`INSERT INTO contacts (id, name, role, created, expires, verified, muted, invitation)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET name = excluded.name, role = excluded.role, created = excluded.created,
-			expires = excluded.expires, verified = excluded.verified, muted = excluded.muted, invitation = excluded.invitation`,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		c.ID, c.Name, int(c.Role), c.Created, c.Expires, c.Verified, c.Muted, c.Invitation)
+}
+
+// ChangeContact lets edit change what is known of a contact now, besides its
+// identifier and role, and returns the result. It is ErrNotFound if the contact
+// is gone. An invitation that is emptied is gone from the log when Update returns.
+func (tx *Tx) ChangeContact(id contact.ID, edit func(*contact.Contact)) (contact.Contact, error) {
+	c, err := tx.Contact(id)
+	if err != nil {
+		return c, err
+	}
+	had := c.Invitation != ""
+	edit(&c)
+	tx.wipe = tx.wipe || had && c.Invitation == ""
+	return c, tx.exec(`UPDATE contacts SET name = ?, expires = ?, verified = ?, muted = ?, invitation = ? WHERE id = ?`,
+		c.Name, c.Expires, c.Verified, c.Muted, c.Invitation, id)
 }
 
 const contactColumns = `SELECT id, name, role, created, expires, verified, muted, invitation FROM contacts`

@@ -21,10 +21,8 @@ func TestContacts(t *testing.T) {
 		Verified: true, Muted: true, Invitation: "backchannel:abc",
 	}
 	b := contact.Contact{ID: contact.ID{0, 9}, Name: "", Role: pairwise.Inviter, Created: start.Add(time.Millisecond)}
-	update(t, v, func(tx *Tx) error {
-		return errors.Join(tx.PutContact(a), tx.PutContact(b))
-	})
-	addContact(t, v, a) // once more, and its session
+	addContact(t, v, a) // with a session
+	update(t, v, func(tx *Tx) error { return tx.PutContact(b) })
 	v = reopen(t, v)
 	view(t, v, func(tx *Tx) error {
 		all, err := tx.Contacts()
@@ -40,9 +38,15 @@ func TestContacts(t *testing.T) {
 		}
 		return errors.Join(err, err2)
 	})
-	// Replacing one keeps what belongs to it.
+	// Changing one keeps what belongs to it and what is not named.
 	a.Name, a.Invitation = "renamed", ""
-	update(t, v, func(tx *Tx) error { return tx.PutContact(a) })
+	update(t, v, func(tx *Tx) error {
+		_, err := tx.ChangeContact(a.ID, func(c *contact.Contact) { c.Name, c.Invitation = "renamed", "" })
+		return err
+	})
+	if err := v.Update(func(tx *Tx) error { return tx.PutContact(a) }); err == nil {
+		t.Error("a contact was added twice")
+	}
 	view(t, v, func(tx *Tx) error {
 		got, err := tx.Contact(a.ID)
 		if diff := cmp.Diff(a, got); diff != "" {
@@ -50,6 +54,28 @@ func TestContacts(t *testing.T) {
 		}
 		if state, _, err := tx.LoadSession(a.ID); err != nil || string(state) != "state" {
 			t.Errorf("its session: %q, %v", state, err)
+		}
+		return err
+	})
+}
+
+// A change that comes after the deletion does not bring a contact back: without
+// its session it would keep the whole vault from being read.
+func TestChangingADeletedContact(t *testing.T) {
+	v := newVault(t, testOptions())
+	addContact(t, v, someone(1))
+	update(t, v, func(tx *Tx) error { return tx.DeleteContact(someone(1).ID) })
+	err := v.Update(func(tx *Tx) error {
+		_, err := tx.ChangeContact(someone(1).ID, func(c *contact.Contact) { c.Verified = true })
+		return err
+	})
+	if !errors.Is(err, ErrNotFound) {
+		t.Errorf("changing it: %v", err)
+	}
+	view(t, v, func(tx *Tx) error {
+		all, err := tx.Contacts()
+		if len(all) != 0 {
+			t.Errorf("contacts: %v", all)
 		}
 		return err
 	})
