@@ -56,7 +56,7 @@ func (n *Node) redialAt(now time.Time) time.Time {
 	shift := time.Duration(binary.BigEndian.Uint64(n.cfg.Account[:]) % uint64(period))
 	d := now.Sub(n.p.T0) - shift
 	k := d / period
-	if d >= 0 {
+	if d >= 0 || d%period == 0 { // division rounds towards zero
 		k++
 	}
 	return n.p.T0.Add(shift + k*period)
