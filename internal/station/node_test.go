@@ -80,10 +80,10 @@ func TestReconnectsKeepToTheSchedule(t *testing.T) {
 		if !at.After(now) || at.After(now.Add(period)) {
 			t.Errorf("%v after t0 the next reconnect is in %v", after, at.Sub(now))
 		}
-		if at != same.redialAt(now) {
+		if !at.Equal(same.redialAt(now)) {
 			t.Error("two stations of one account differ")
 		}
-		if at == other.redialAt(now) {
+		if at.Equal(other.redialAt(now)) {
 			t.Error("two accounts reconnect at the same time")
 		}
 		if next := a.redialAt(at); next.Sub(at) != period {
