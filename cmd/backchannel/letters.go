@@ -20,6 +20,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
+	"backchannel/internal/contact"
 	"backchannel/internal/station"
 	"backchannel/internal/web"
 )
@@ -216,7 +217,7 @@ func printItems(w io.Writer, items []station.ItemInfo) {
 		if about == "" {
 			about = it.FileName
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", it.ID[:8], it.Created.Local().Format("2 Jan 15:04:05"), who, it.Kind, bytesInWords(it.Size), state, printable(about))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", it.ID[:8], it.Created.Local().Format("2 Jan 15:04:05"), who, it.Kind, bytesInWords(it.Size), state, contact.Printable(about))
 	}
 	t.Flush()
 }
@@ -260,7 +261,7 @@ other side does not learn of it.`,
 				}
 				err = emitJSON(w, v)
 			case !isText(b):
-				return fmt.Errorf("this letter is not text (%s, %s): write it to a file with --output FILE", printable(it.MediaType), bytesInWords(it.Size))
+				return fmt.Errorf("this letter is not text (%s, %s): write it to a file with --output FILE", contact.Printable(it.MediaType), bytesInWords(it.Size))
 			default:
 				printHead(w, it)
 				_, err = fmt.Fprintln(w, printableText(string(b)))
@@ -301,7 +302,7 @@ func printHead(w io.Writer, it station.ItemInfo) {
 	}
 	fmt.Fprintf(w, "%s, %s\n", who, it.Created.Local().Format("Mon 2 Jan 2006 15:04:05"))
 	if it.Subject != "" {
-		fmt.Fprintln(w, printable(it.Subject))
+		fmt.Fprintln(w, contact.Printable(it.Subject))
 	}
 	fmt.Fprintln(w)
 }
@@ -318,23 +319,13 @@ func isText(b []byte) bool {
 	return true
 }
 
-// printable replaces what could steer a terminal, line ends included.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == utf8.RuneError {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
-}
-
-// printableText is printable for texts of several lines.
+// printableText is contact.Printable for texts of several lines.
 func printableText(s string) string {
 	lines := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
 	for i, l := range lines {
 		parts := strings.Split(l, "\t")
 		for j, p := range parts {
-			parts[j] = printable(p)
+			parts[j] = contact.Printable(p)
 		}
 		lines[i] = strings.Join(parts, "\t")
 	}
@@ -398,7 +389,7 @@ func printNotice(ctx context.Context, w io.Writer, c *web.Client, names map[stri
 		if err != nil {
 			return nil //nolint:nilerr // gone meanwhile: nothing to tell
 		}
-		text = fmt.Sprintf("%s from %s: %s, %s  (backchannel read %s)", it.Kind, name(), bytesInWords(it.Size), printable(it.Subject+it.FileName), it.ID[:8])
+		text = fmt.Sprintf("%s from %s: %s, %s  (backchannel read %s)", it.Kind, name(), bytesInWords(it.Size), contact.Printable(it.Subject+it.FileName), it.ID[:8])
 	case station.EventTrouble:
 		text = "trouble: " + n.Text
 	default:
