@@ -56,7 +56,7 @@ func (r *Report) plotPass() chart {
 }
 
 func (r *Report) plotCells() chart {
-	c := chart{Title: "Relay pass by cell size, most circuits", X: "bytes per cell", Y: "ns of CPU per cell"}
+	c := chart{Title: "Relay pass by cell size, up to a million circuits", X: "bytes per cell", Y: "ns of CPU per cell"}
 	for _, cores := range []int{1, 2} {
 		ours := series{Name: "pass, " + plural(cores, "core")}
 		limit := series{Name: "permuting copy", Dashed: true}

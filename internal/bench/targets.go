@@ -36,7 +36,7 @@ func (r *Report) targets() (out []Target) {
 	}
 	for _, link := range []string{"unix", "tcp", "tls"} {
 		if x, ok := r.roundOf(link); ok {
-			if x.Circuits >= 1_000_000 {
+			if x.Circuits >= most {
 				atMost("round there and back over "+link+": 1M circuits, 256 bytes, 3 relays", x.Wall.Median, 1, "s")
 			}
 			atMost(fmt.Sprintf("its CPU ÷ moving the same bytes over %s, %s circuits", link, number(x.Circuits)), x.OverCPU.Median, 2, "")
