@@ -321,6 +321,17 @@ func (s *Sim) Undelivered() (n int, err error) {
 	return n, nil
 }
 
+// Unacknowledged counts the messages of station i of which it does not know yet
+// that they were delivered.
+func (s *Sim) Unacknowledged(i int) (n int, err error) {
+	err = s.Stations[i].vault.View(func(tx *vault.Tx) error {
+		items, err := tx.Items(vault.Filter{Undelivered: true})
+		n = len(items)
+		return err
+	})
+	return n, err
+}
+
 // arrived lists what station j has whole from i, in order of completion.
 func (s *Sim) arrived(j, i int) (out []Message, err error) {
 	h := s.Stations[j]
