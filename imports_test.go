@@ -99,6 +99,7 @@ var named = []exception{
 	{"cmd/backchannel", "crypto/sha256", "the demo measures what arrived with a hash that is not the program's"},
 	{"internal/link", "crypto/x509", "a pinned server key travels in a certificate"},
 	{"internal/link", "crypto/x509/pkix", "the same; its name says nothing"},
+	{"internal/sim", "crypto/ed25519", "the type of a pinned key; suite makes the key"},
 	{"internal/link", "crypto/ed25519", "the type of a pinned key; suite makes the key"},
 	{"internal/link", "crypto/rand", "crypto/x509 wants a source to sign with"},
 }
