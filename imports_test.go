@@ -100,6 +100,9 @@ var named = []exception{
 	{"internal/link", "crypto/x509", "a pinned server key travels in a certificate"},
 	{"internal/link", "crypto/x509/pkix", "the same; its name says nothing"},
 	{"internal/link", "crypto/ed25519", "the type of a pinned key; suite makes the key"},
+	{"internal/negotiation", "filippo.io/edwards25519", "signing together needs the group itself, which suite does not offer"},
+	{"internal/negotiation", "crypto/sha512", "the challenge of RFC 8032 and coefficients uniform modulo the group order"},
+	{"internal/negotiation", "crypto/ed25519", "the result must hold for an ordinary verifier, so one checks it"},
 	{"internal/link", "crypto/rand", "crypto/x509 wants a source to sign with"},
 }
 
