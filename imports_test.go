@@ -61,7 +61,7 @@ var arrows = map[string][]string{
 	"internal/bench":      {"internal/mix", "internal/roster", "internal/pairwise", "internal/contact"},
 	"internal/sim":        {"internal/relay", "internal/entry", "internal/station", "internal/link/linktest"},
 	"lab":                 {"internal/sim"},
-	"vectors":             {"internal/mix", "internal/roster", "internal/pairwise", "internal/contact"},
+	"vectors":             {"internal/mix", "internal/roster", "internal/pairwise", "internal/contact", "internal/negotiation"},
 	"deploy":              {"internal/relay", "internal/entry", "internal/station"},
 	"cmd/backchannel":     {"internal/relay", "internal/entry", "internal/station", "internal/web", "internal/bench"},
 	"cmd/backchannel-lab": {"lab"},
@@ -101,6 +101,10 @@ var named = []exception{
 	{"internal/link", "crypto/x509/pkix", "the same; its name says nothing"},
 	{"internal/sim", "crypto/ed25519", "the type of a pinned key; suite makes the key"},
 	{"internal/link", "crypto/ed25519", "the type of a pinned key; suite makes the key"},
+	{"internal/negotiation", "filippo.io/edwards25519", "signing together needs the group itself, which suite does not offer"},
+	{"internal/negotiation", "crypto/sha512", "the challenge of RFC 8032 and coefficients uniform modulo the group order"},
+	{"internal/negotiation", "crypto/ed25519", "the result must hold for an ordinary verifier, so one checks it"},
+	{"vectors", "crypto/sha512", "fixed inputs of 64 bytes for the vectors"},
 	{"internal/link", "crypto/rand", "crypto/x509 wants a source to sign with"},
 }
 

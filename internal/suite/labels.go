@@ -58,6 +58,13 @@ const (
 
 	LabelSeedEd25519 Label = "backchannel/v1/relay/ed25519" // a relay's Ed25519 seed from its one seed
 	LabelSeedMLDSA   Label = "backchannel/v1/relay/mldsa65" // a relay's ML-DSA-65 seed from its one seed
+
+	LabelSealHandshake   Label = "backchannel/v1/seal/handshake"   // MACed confirmation of an agreement's core
+	LabelSealKeys        Label = "backchannel/v1/seal/keys"        // H(L) in the first line of M
+	LabelSealCoefficient Label = "backchannel/v1/seal/coefficient" // a_i
+	LabelSealSession     Label = "backchannel/v1/seal/session"     // sid
+	LabelSealCommitment  Label = "backchannel/v1/seal/commitment"  // commitment to R_i
+	LabelSealEcho        Label = "backchannel/v1/seal/echo"        // hash of all commitments
 )
 
 // Labels lists every label once, for the vectors and for the test that each is
@@ -72,4 +79,5 @@ var Labels = []Label{
 	LabelIntroRV, LabelIntroHeal, LabelConfirm, LabelWords,
 	LabelHealKEM, LabelHealRoot, LabelHealRV, LabelHealHeal, LabelRestore, LabelRestoreTag, LabelRestoreS,
 	LabelVault, LabelSeedEd25519, LabelSeedMLDSA,
+	LabelSealHandshake, LabelSealKeys, LabelSealCoefficient, LabelSealSession, LabelSealCommitment, LabelSealEcho,
 }
