@@ -246,42 +246,5 @@ func (f *forge) body(l Line) (Body, error) {
 	if missing != "" {
 		return nil, refused("%s refers to nothing before it", missing)
 	}
-	// Members are to be listed in ascending order, which a script cannot know.
-	b, err := unordered(l.Kind, text)
-	if err != nil {
-		return nil, err
-	}
-	return b, b.check()
-}
-
-// unordered reads a body whose lists of members may be in any order.
-func unordered(k Kind, text []byte) (Body, error) {
-	e, known := bodies[k]
-	if !known {
-		return nil, refused("%q is no kind of statement", string(k))
-	}
-	b := e.make()
-	if err := json.Unmarshal(text, b); err != nil {
-		return nil, refused("the JSON of the kind %s: %v", k, err)
-	}
-	switch b := b.(type) {
-	case *Agenda:
-		for i := range b.Issues {
-			b.Issues[i].Affects = sorted(b.Issues[i].Affects)
-		}
-	case *Offer:
-		b.To = sorted(b.To)
-	case *Round:
-		before := slices.Clone(b.Parties)
-		b.Parties = sorted(b.Parties)
-		if len(b.Directions) == len(before) {
-			d := slices.Clone(b.Directions)
-			for i, m := range before {
-				b.Directions[slices.Index(b.Parties, m)] = d[i]
-			}
-		}
-	case *Agreement:
-		b.Parties = sorted(b.Parties)
-	}
-	return b, nil
+	return BodyFromJSON(l.Kind, text)
 }

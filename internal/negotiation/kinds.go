@@ -3,6 +3,7 @@ package negotiation
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -159,7 +160,7 @@ func EncodeBody(b Body) ([]byte, error) {
 }
 
 // BodyFromJSON reads the JSON form of a body that a user may say; unknown members
-// are refused.
+// are refused. Lists that are sets may come in any order.
 func BodyFromJSON(k Kind, b []byte) (Body, error) {
 	e, known := bodies[k]
 	if !known || k == kindKeys || k == kindGossip {
@@ -174,5 +175,30 @@ func BodyFromJSON(k Kind, b []byte) (Body, error) {
 	if d.More() {
 		return nil, refused("something follows the JSON of the kind %s", k)
 	}
+	order(v)
 	return v, v.check()
+}
+
+// order brings lists that are sets into their one order.
+func order(b Body) {
+	switch b := b.(type) {
+	case *Agenda:
+		for i := range b.Issues {
+			b.Issues[i].Affects = sorted(b.Issues[i].Affects)
+			slices.Sort(b.Issues[i].Outsiders)
+		}
+	case *Offer:
+		b.To = sorted(b.To)
+	case *Agreement:
+		b.Parties = sorted(b.Parties)
+	case *Round:
+		before := slices.Clone(b.Parties)
+		b.Parties = sorted(b.Parties)
+		if len(b.Directions) == len(before) {
+			given := slices.Clone(b.Directions)
+			for i, m := range before {
+				b.Directions[slices.Index(b.Parties, m)] = given[i]
+			}
+		}
+	}
 }

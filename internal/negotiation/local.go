@@ -9,15 +9,16 @@ import (
 // erased, alarms that came of them, and what this member alone knows. It never
 // leaves the station and is in no export.
 type local struct {
-	KeysOut  []keyOut         `cbor:"1,keyasint,omitempty"`
-	KeysIn   []keyIn          `cbor:"2,keyasint,omitempty"`
-	Tags     []tagRecord      `cbor:"3,keyasint,omitempty"`
-	Hearsay  []hearsay        `cbor:"4,keyasint,omitempty"`
-	Alarms   []Alarm          `cbor:"5,keyasint,omitempty"`
-	Progress map[ID]string    `cbor:"6,keyasint,omitempty"` // states that another package reported
-	Drafts   map[uint64]Offer `cbor:"7,keyasint,omitempty"` // offers that were not sent
-	NextID   uint64           `cbor:"8,keyasint,omitempty"`
-	Notes    map[ID]string    `cbor:"9,keyasint,omitempty"` // what Progress said besides the state
+	KeysOut  []keyOut            `cbor:"1,keyasint,omitempty"`
+	KeysIn   []keyIn             `cbor:"2,keyasint,omitempty"`
+	Tags     []tagRecord         `cbor:"3,keyasint,omitempty"`
+	Hearsay  []hearsay           `cbor:"4,keyasint,omitempty"`
+	Alarms   []Alarm             `cbor:"5,keyasint,omitempty"`
+	Progress map[ID]string       `cbor:"6,keyasint,omitempty"` // states that another package reported
+	Drafts   map[uint64]Offer    `cbor:"7,keyasint,omitempty"` // offers that were not sent
+	NextID   uint64              `cbor:"8,keyasint,omitempty"`
+	Notes    map[ID]string       `cbor:"9,keyasint,omitempty"`  // what Progress said besides the state
+	Refusals map[MemberID]uint64 `cbor:"10,keyasint,omitempty"` // items not taken, kept or not
 }
 
 // Local is the part of a room that its rows do not hold, encoded for the vault. It

@@ -71,7 +71,6 @@ type Room struct {
 	said       map[MemberID]*chain // what this member said to each alone
 	held       []arrived           // statements whose predecessor has not come
 	refused    []Row
-	refusals   map[MemberID]int // all of them, kept or not
 
 	unmatched []*Statement          // statements whose vector is not covered yet
 	compared  map[MemberID][]uint64 // up to where each holds what this member holds
@@ -134,7 +133,7 @@ const (
 // NewRoom begins the copy of a new room. random gives the vouch keys.
 func NewRoom(c Charter, random io.Reader) *Room {
 	r := &Room{charter: c, self: c.Self, random: random, byID: map[ID]*Statement{}, told: map[MemberID]*chain{},
-		heard: map[MemberID]*chain{}, said: map[MemberID]*chain{}, refusals: map[MemberID]int{}, compared: map[MemberID][]uint64{}}
+		heard: map[MemberID]*chain{}, said: map[MemberID]*chain{}, compared: map[MemberID][]uint64{}}
 	for _, m := range c.Members {
 		r.members = append(r.members, m.ID)
 		r.told[m.ID], r.heard[m.ID], r.said[m.ID] = new(chain), new(chain), new(chain)
@@ -158,7 +157,7 @@ func Restore(c Charter, rows []Row, saved []byte, random io.Reader) (*Room, erro
 	}
 	for _, row := range rows {
 		if row.Refused != "" {
-			r.keepRefused(row)
+			r.refused = append(r.refused, row)
 			continue
 		}
 		e, err := parseKept(row.Raw)
@@ -381,7 +380,7 @@ func (r *Room) read(a arrived) *Statement {
 	default:
 		b, err := ParseBody(e.Kind, e.Body)
 		if err != nil {
-			s.Unreadable = err.Error()
+			s.Unreadable = problem(err)
 			break
 		}
 		s.Body = b
@@ -389,9 +388,13 @@ func (r *Room) read(a arrived) *Statement {
 	return s
 }
 
+// keepRefused counts what was not taken, and keeps it as it came up to a bound.
 func (r *Room) keepRefused(row Row) bool {
-	r.refusals[row.From]++
-	if r.refusals[row.From] > maxRefused {
+	if r.local.Refusals == nil {
+		r.local.Refusals = map[MemberID]uint64{}
+	}
+	r.local.Refusals[row.From]++
+	if r.local.Refusals[row.From] > maxRefused {
 		return false
 	}
 	r.refused = append(r.refused, row)

@@ -122,8 +122,8 @@ func (r *Room) View(now time.Time, names func(MemberID) string) *View {
 		}
 		return cmp.Or(a.Time.Compare(b.Time), bytes.Compare(a.ID[:], b.ID[:]))
 	})
-	for _, n := range r.refusals {
-		v.Refused += n
+	for _, n := range r.local.Refusals {
+		v.Refused += int(n)
 	}
 	v.Alarms = r.alarms(now, names)
 	return v
