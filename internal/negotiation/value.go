@@ -78,7 +78,7 @@ func ParseDecimal(s string) (Decimal, error) {
 	}
 	// Zeros at the ends carry nothing and may exceed 64 bits together.
 	digits, exponent := whole+fraction, -len(fraction)
-	for strings.HasSuffix(digits, "0") && len(digits) > 1 {
+	for strings.HasSuffix(digits, "0") && len(digits) > 1 && digits != "-0" {
 		digits, exponent = digits[:len(digits)-1], exponent+1
 	}
 	m, err := strconv.ParseInt(digits, 10, 64)
