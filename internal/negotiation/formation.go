@@ -361,8 +361,10 @@ type roomPlan struct {
 
 // Room is the id of the room, once all member ids are known: a hash of the plan and
 // the sorted members.
-func (f *Formation) Room() ID {
-	return suite.Hash(suite.LabelRoom, encode(&roomPlan{Plan: f.Plan, Members: f.Members()}))
+func (f *Formation) Room() ID { return f.Plan.room(f.Members()) }
+
+func (p *Plan) room(members []MemberID) ID {
+	return suite.Hash(suite.LabelRoom, encode(&roomPlan{Plan: *p, Members: members}))
 }
 
 // Encode is for the vault.

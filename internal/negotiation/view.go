@@ -75,7 +75,8 @@ type UnsentOffer struct {
 func (r *Room) View(now time.Time, names func(MemberID) string) *View {
 	now = seconds(now)
 	e := r.evaluate(now)
-	v := &View{Room: r.charter.Room, Title: r.charter.Plan.Title, Created: r.charter.Created, Self: r.self}
+	v := &View{Room: r.charter.Room, Title: r.charter.Plan.Title, Created: r.charter.Created, Self: r.self,
+		Proposed: []AgendaView{}, Unsent: []UnsentOffer{}, Timeline: []*Statement{}, NotRead: []*Statement{}}
 	if len(r.charter.Plan.Previous) == IDSize {
 		id := ID(r.charter.Plan.Previous)
 		v.Previous = &id
@@ -132,7 +133,7 @@ func (r *Room) View(now time.Time, names func(MemberID) string) *View {
 // alarms are all alarms with their text: those that were raised, and those of the
 // moment.
 func (r *Room) alarms(now time.Time, names func(MemberID) string) (list []Alarm) {
-	list = append(slices.Clone(r.local.Alarms), r.missing(now)...)
+	list = append(append([]Alarm{}, r.local.Alarms...), r.missing(now)...)
 	for i := range list {
 		list[i].Text = list[i].wording(names)
 	}
@@ -166,8 +167,9 @@ func (r *Room) memberView(m MemberID, names func(MemberID) string) MemberView {
 // table lists each issue with the latest position of every member, as far as this
 // member was told.
 func (v *evaluation) table(r *Room) (rows []TableRow) {
+	rows = []TableRow{}
 	if v.held == nil {
-		return nil
+		return rows
 	}
 	// Of one chain the last statement counts; of a member's several audiences the one
 	// that was spoken to last by its clock.
