@@ -61,7 +61,7 @@ var arrows = map[string][]string{
 	"internal/bench":      {"internal/mix", "internal/roster", "internal/pairwise", "internal/contact"},
 	"internal/sim":        {"internal/relay", "internal/entry", "internal/station", "internal/link/linktest"},
 	"lab":                 {"internal/sim"},
-	"vectors":             {"internal/mix", "internal/roster", "internal/pairwise", "internal/contact"},
+	"vectors":             {"internal/mix", "internal/roster", "internal/pairwise", "internal/contact", "internal/negotiation"},
 	"deploy":              {"internal/relay", "internal/entry", "internal/station"},
 	"cmd/backchannel":     {"internal/relay", "internal/entry", "internal/station", "internal/web", "internal/bench"},
 	"cmd/backchannel-lab": {"lab"},

@@ -14,7 +14,8 @@ const (
 	TagLifetime  = 7 * 24 * time.Hour // vouch keys and tags are erased by then at the latest
 	keyTerm      = 24 * time.Hour     // a vouch key makes tags for so long
 	gossipAfter  = 10 * time.Minute   // a tag is passed on if nothing was compared by then
-	withheldTime = 24 * time.Hour     // what others have and we lack is called held back after so long
+	missingAfter = 10 * time.Minute   // what others have and we lack is told after so long: lines are slow
+	withheldTime = 24 * time.Hour     // and called held back after so long
 )
 
 // AlarmType says what does not fit.
@@ -145,22 +146,33 @@ func (b *gossip) check() error {
 	return nil
 }
 
-// vouchTag binds the place besides the id. Without it a tag could be passed on as
-// one for another place, and would accuse an honest member.
-func vouchTag(key *[suite.KeySize]byte, seq uint64, id ID) (tag [TagSize]byte) {
+// VouchTag is the tag for one statement: the first half of PRF(key;
+// negotiation/vouch, seq(8) ‖ id). It binds the place besides the id; without that a
+// tag could be passed on as one for another place, and would accuse an honest
+// member.
+func VouchTag(key *[suite.KeySize]byte, seq uint64, id ID) (tag [TagSize]byte) {
 	full := suite.PRF(*key, suite.LabelVouch, binary.BigEndian.AppendUint64(nil, seq), id[:])
 	copy(tag[:], full[:])
 	return tag
 }
 
-// headsAt is the hash of the ids at a vector that this member's copy covers.
-func (r *Room) headsAt(vector []uint64) ID {
-	var ids []byte
-	for i, m := range r.members {
-		id := r.told[m].at(vector[i])
-		ids = append(ids, id[:]...)
+// Heads is H(negotiation/heads; the ids), one for each member in their order: that of
+// the last statement heard of it, zeros if there is none.
+func Heads(ids []ID) ID {
+	var all []byte
+	for _, id := range ids {
+		all = append(all, id[:]...)
 	}
-	return suite.Hash(suite.LabelHeads, ids)
+	return suite.Hash(suite.LabelHeads, all)
+}
+
+// headsAt is the heads at a vector that this member's copy covers.
+func (r *Room) headsAt(vector []uint64) ID {
+	var ids []ID
+	for i, m := range r.members {
+		ids = append(ids, r.told[m].at(vector[i]))
+	}
+	return Heads(ids)
 }
 
 func (r *Room) vector() []uint64 {
@@ -276,7 +288,7 @@ func (r *Room) judge(c *Change, now time.Time) {
 			return true // erased: nothing can be said any more
 		}
 		same := r.told[h.From].at(h.Seq) == h.ID
-		tag := vouchTag(&key.Key, h.Seq, h.ID)
+		tag := VouchTag(&key.Key, h.Seq, h.ID)
 		right := suite.Equal(tag[:], h.Tag[:])
 		a := Alarm{About: []MemberID{h.From, h.Via}, Seq: h.Seq, At: now}
 		switch {
@@ -297,7 +309,7 @@ func (r *Room) judge(c *Change, now time.Time) {
 func (r *Room) exchange(c *Change, now time.Time) {
 	r.judge(c, now)
 	for _, to := range r.members {
-		if to != r.self {
+		if to != r.self && !r.local.Frozen {
 			r.passOn(to, c, now)
 		}
 	}
@@ -401,7 +413,7 @@ func (r *Room) tags(to MemberID, seq uint64, id ID) (all []byte) {
 	for _, m := range r.others(r.self, to) {
 		for i := range r.local.KeysOut {
 			if k := &r.local.KeysOut[i]; k.To == m {
-				tag := vouchTag(&k.Key, seq, id)
+				tag := VouchTag(&k.Key, seq, id)
 				all = append(all, tag[:]...)
 			}
 		}
@@ -440,7 +452,7 @@ func (r *Room) missing(now time.Time) (alarms []Alarm) {
 	for _, of := range r.members {
 		for _, by := range r.members {
 			at, ok := since[claim{of, by}]
-			if !ok {
+			if !ok || of != by && now.Sub(at) < missingAfter {
 				continue
 			}
 			a := Alarm{Type: AlarmMissing, About: []MemberID{of, by}, At: seconds(at)}

@@ -151,10 +151,11 @@ func TestImpossibleClaims(t *testing.T) {
 	m.wantAlarms(2, "impossible claim Borvia")
 	m = newMesh(t, 3, 7)
 	change(m, func(v []uint64) { v[m.rooms[2].index(m.id(0))] = 3 })
+	m.wantAlarms(2)
+	m.wait(missingAfter)
 	m.wantAlarms(2, "missing Aldmark Borvia")
-	if m.wait(withheldTime + time.Second); true {
-		m.wantAlarms(2, "withheld Aldmark Borvia")
-	}
+	m.wait(withheldTime)
+	m.wantAlarms(2, "withheld Aldmark Borvia")
 	want := "Borvia has said for more than a day that it has statements of Aldmark that have not reached you. " +
 		"Aldmark is held up or holds them back from you, or Borvia claims what is not so."
 	if got := m.view(2).Alarms[0].Text; got != want {
@@ -172,8 +173,9 @@ func TestLateAndOffline(t *testing.T) {
 	m.settle()
 	m.say(1, &Signal{Text: "Two."})
 	m.settle()
-	m.wantAlarms(3, "missing Aldmark Borvia")
+	m.wantAlarms(3)
 	m.wait(time.Hour)
+	m.wantAlarms(3, "missing Aldmark Borvia")
 	m.lines[0][3] = late
 	m.settle()
 	m.wantAlarms(3)
@@ -401,5 +403,29 @@ func TestUnknownAndMalformed(t *testing.T) {
 	m.settle()
 	if v := m.view(1); v.Timeline[len(v.Timeline)-1].Body.(*Signal).Text != "Bye." {
 		t.Error("noise stopped the chain")
+	}
+}
+
+// A station that was restored listens and says nothing, not even by itself.
+func TestFrozen(t *testing.T) {
+	m := newMesh(t, 3, 14)
+	m.strict = true
+	agenda := m.agenda()
+	offer := m.say(0, m.offer(agenda, 0, 0))
+	m.settle()
+	m.rooms[0].Freeze()
+	m.restart(0)
+	m.say(1, &Take{Of: offer})
+	m.settle()
+	m.wait(time.Hour)
+	m.keep(0, m.rooms[0].Tick(m.clock))
+	if _, err := m.trySay(0, &Signal{Text: "x"}); !errors.Is(err, ErrRefused) {
+		t.Error(err)
+	}
+	if _, err := m.rooms[0].SayOpaque("round/x", []byte{0xa0}, MemberID{}, m.clock); !errors.Is(err, ErrRefused) {
+		t.Error(err)
+	}
+	if v := m.view(0); !v.Frozen || len(m.lines[0][1])+len(m.lines[0][2]) > 0 || len(v.Offers[0].Takers) != 1 {
+		t.Errorf("%+v", v.Offers)
 	}
 }

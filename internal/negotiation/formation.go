@@ -74,6 +74,9 @@ func (p *Plan) check() error {
 	return nil
 }
 
+// Encode is the plan's CBOR, which the id of the room covers.
+func (p *Plan) Encode() []byte { return encode(p) }
+
 // The steps of a formation.
 const (
 	stepInvite  = 1

@@ -19,6 +19,7 @@ type local struct {
 	NextID   uint64              `cbor:"8,keyasint,omitempty"`
 	Notes    map[ID]string       `cbor:"9,keyasint,omitempty"`  // what Progress said besides the state
 	Refusals map[MemberID]uint64 `cbor:"10,keyasint,omitempty"` // items not taken, kept or not
+	Frozen   bool                `cbor:"11,keyasint,omitempty"`
 }
 
 // Local is the part of a room that its rows do not hold, encoded for the vault. It
@@ -30,6 +31,12 @@ func (l *local) normalize() {
 		l.Alarms[i].At = l.Alarms[i].At.UTC()
 	}
 }
+
+// Freeze ends this member's part in the room for good: it listens and says nothing
+// more. A station that was restored from a backup does it in every room, because it
+// may have forgotten what it said last and would say something else in its place. The
+// others are told in words; the members go on in a new room.
+func (r *Room) Freeze() { r.local.Frozen = true }
 
 // KeepDraft keeps an offer that is not sent yet, under number; 0 is a new one. It
 // returns the number.

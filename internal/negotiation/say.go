@@ -50,6 +50,9 @@ func (r *Room) Tick(now time.Time) Change {
 }
 
 func (r *Room) audience(to MemberID) error {
+	if r.local.Frozen {
+		return refused("this station was restored from a backup and says nothing more in this room: make a new one")
+	}
 	if !to.IsZero() && (to == r.self || r.index(to) < 0) {
 		return refused("a private statement is for another member of the room")
 	}
@@ -121,7 +124,7 @@ func (r *Room) put(k Kind, raw []byte, to MemberID, c *Change, now time.Time) *S
 // wants that withdraws it.
 func (r *Room) answer(s *Statement, c *Change, now time.Time) {
 	t, ok := s.Body.(*Take)
-	if !ok {
+	if !ok || r.local.Frozen {
 		return
 	}
 	o := r.evaluate(now).offers[t.Of]

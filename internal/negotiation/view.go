@@ -32,6 +32,7 @@ type View struct {
 	Alarms      []Alarm          `json:"alarms"`
 	NotRead     []*Statement     `json:"not_understood"`
 	Refused     int              `json:"refused"` // items that could not be read at all
+	Frozen      bool             `json:"frozen"`  // this member says nothing more here
 }
 
 // MemberView is a member of the room and how far its copy was compared with ours.
@@ -75,7 +76,7 @@ type UnsentOffer struct {
 func (r *Room) View(now time.Time, names func(MemberID) string) *View {
 	now = seconds(now)
 	e := r.evaluate(now)
-	v := &View{Room: r.charter.Room, Title: r.charter.Plan.Title, Created: r.charter.Created, Self: r.self,
+	v := &View{Room: r.charter.Room, Title: r.charter.Plan.Title, Created: r.charter.Created, Self: r.self, Frozen: r.local.Frozen,
 		Proposed: []AgendaView{}, Unsent: []UnsentOffer{}, Timeline: []*Statement{}, NotRead: []*Statement{}}
 	if len(r.charter.Plan.Previous) == IDSize {
 		id := ID(r.charter.Plan.Previous)

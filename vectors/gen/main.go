@@ -27,6 +27,7 @@ var files = []struct {
 	{"mix.json", mixVectors},
 	{"pairwise.json", pairwiseVectors},
 	{"contact.json", contactVectors},
+	{"negotiation.json", negotiationVectors},
 }
 
 func main() {
