@@ -207,9 +207,9 @@ func TestAnyOrder(t *testing.T) {
 			var err error
 			switch what := rapid.IntRange(0, 11).Draw(rt, "what"); what {
 			case 0:
-				id, err = m.trySay(i, &Take{Of: pick(offers)})
+				_, err = m.trySay(i, &Take{Of: pick(offers)})
 			case 1:
-				id, err = m.trySay(i, &Withdraw{Of: pick(offers)})
+				_, err = m.trySay(i, &Withdraw{Of: pick(offers)})
 			case 2, 3:
 				o := m.offer(agenda, i, time.Duration(rapid.IntRange(0, 40).Draw(rt, "expires"))*time.Minute)
 				if of := pick(offers); what == 2 {
@@ -233,7 +233,7 @@ func TestAnyOrder(t *testing.T) {
 					consents = append(consents, id)
 				}
 			case 6:
-				id, err = m.trySay(i, &Withdraw{Of: pick(append(slices.Clone(consents), agreements...))})
+				_, err = m.trySay(i, &Withdraw{Of: pick(append(slices.Clone(consents), agreements...))})
 			case 7:
 				m.wait(time.Duration(rapid.IntRange(1, 600).Draw(rt, "wait")) * time.Second)
 				m.keep(i, m.rooms[i].Tick(m.now(i)))

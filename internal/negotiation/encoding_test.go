@@ -287,7 +287,7 @@ func FuzzBody(f *testing.F) {
 // was kept makes the same room again.
 func FuzzApply(f *testing.F) {
 	base := newMesh(f, 3, 22)
-	agenda := base.agenda()
+	base.agenda()
 	for _, b := range samples() {
 		if where := bodies[KindOf(b)]; where.room || where.private {
 			var to MemberID
@@ -302,10 +302,10 @@ func FuzzApply(f *testing.F) {
 	fresh := newMesh(f, 3, 22)
 	fresh.say(0, fresh.offer(fresh.agenda(), 0, 0))
 	f.Add(fresh.lines[0][1][0])
-	_ = agenda
+	ground := newMesh(f, 3, 22)
+	ground.agenda()
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m := newMesh(t, 3, 22)
-		m.agenda()
+		m := ground.fork(t)
 		m.strict = true
 		c, err := m.rooms[1].Apply(contactIn(1, 0), b, m.clock)
 		if err != nil && !errors.Is(err, ErrRefused) {
