@@ -54,6 +54,12 @@ const (
 	LabelRestoreTag Label = "backchannel/v1/restore/rendezvous"      // s from K_re
 	LabelRestoreS   Label = "backchannel/v1/restore/sigma"           // σ of the introduction inside a restore
 
+	LabelStatement Label = "backchannel/v1/negotiation/statement" // id of a statement, over its envelope without vouch tags
+	LabelRoom      Label = "backchannel/v1/negotiation/room"      // id of a room, over what its members confirmed
+	LabelHeads     Label = "backchannel/v1/negotiation/heads"     // what a member holds, up to a vector
+	LabelVouch     Label = "backchannel/v1/negotiation/vouch"     // vouch tag of a statement
+	LabelCore      Label = "backchannel/v1/negotiation/core"      // what the parties to an agreement consent to
+
 	LabelVault Label = "backchannel/v1/vault" // page key of the vault from its master key
 
 	LabelSeedEd25519 Label = "backchannel/v1/relay/ed25519" // a relay's Ed25519 seed from its one seed
@@ -78,6 +84,7 @@ var Labels = []Label{
 	LabelInvitation, LabelInviteKeyV, LabelInviteKeyM, LabelCommitment, LabelIntroKEM, LabelIntroRoot,
 	LabelIntroRV, LabelIntroHeal, LabelConfirm, LabelWords,
 	LabelHealKEM, LabelHealRoot, LabelHealRV, LabelHealHeal, LabelRestore, LabelRestoreTag, LabelRestoreS,
+	LabelStatement, LabelRoom, LabelHeads, LabelVouch, LabelCore,
 	LabelVault, LabelSeedEd25519, LabelSeedMLDSA,
 	LabelSealHandshake, LabelSealKeys, LabelSealCoefficient, LabelSealSession, LabelSealCommitment, LabelSealEcho,
 }
