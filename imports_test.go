@@ -61,7 +61,7 @@ var arrows = map[string][]string{
 	"internal/bench":      {"internal/mix", "internal/roster", "internal/pairwise", "internal/contact"},
 	"internal/sim":        {"internal/relay", "internal/entry", "internal/station", "internal/link/linktest"},
 	"lab":                 {"internal/sim"},
-	"vectors":             {"internal/mix", "internal/roster", "internal/pairwise", "internal/contact"},
+	"vectors":             {"internal/mix", "internal/roster", "internal/pairwise", "internal/contact", "internal/negotiation"},
 	"deploy":              {"internal/relay", "internal/entry", "internal/station"},
 	"cmd/backchannel":     {"internal/relay", "internal/entry", "internal/station", "internal/web", "internal/bench"},
 	"cmd/backchannel-lab": {"lab"},
@@ -101,6 +101,9 @@ var named = []exception{
 	{"internal/link", "crypto/x509/pkix", "the same; its name says nothing"},
 	{"internal/link", "crypto/ed25519", "the type of a pinned key; suite makes the key"},
 	{"internal/link", "crypto/rand", "crypto/x509 wants a source to sign with"},
+	{"internal/negotiation", "github.com/cloudflare/circl/group", "blind rounds are arithmetic in ristretto255; every hash of our own goes through suite"},
+	{"internal/negotiation", "github.com/cloudflare/circl/zk/dl", "proofs of keys are checked by circl"},
+	{"internal/negotiation", "github.com/cloudflare/circl/zk/dleq", "proofs of decryption shares are made and checked by circl"},
 }
 
 // foreign lists which package may lean on which module from outside, so that a
