@@ -122,6 +122,9 @@ func (w *table) join() {
 func (w *table) answer(answers ...Answer) {
 	w.t.Helper()
 	for i, a := range answers {
+		if w.rounds[i].over {
+			continue
+		}
 		c, err := w.rounds[i].Answer(w.now, a)
 		w.did(i, c, err)
 	}
