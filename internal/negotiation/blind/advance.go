@@ -167,7 +167,7 @@ func (r *Round) openCell(pos int, fresh [32]byte) error {
 	if err := r.move(Opening); err != nil {
 		return err
 	}
-	c := pairs(r.blinded)[r.cell()]
+	c := pairAt(r.blinded, r.cell())
 	rnd := r.secrets(fresh, StepOpen, r.cell())
 	x := r.x()
 	r.share = makeOpen(r.scope(r.self, StepOpen, r.cell()), x, c.u, &rnd).appendTo(nil)
@@ -180,7 +180,7 @@ func (r *Round) openCell(pos int, fresh [32]byte) error {
 
 // opened draws the conclusion from a cell that everybody opened.
 func (r *Round) opened(fresh [32]byte) error {
-	v := pairs(r.blinded)[r.cell()].v
+	v := pairAt(r.blinded, r.cell()).v
 	r.hit = sub(v, r.point(r.shares)).IsIdentity()
 	last := r.pos == len(r.order)-1
 	many := len(r.params.Parties) > 2
@@ -251,13 +251,19 @@ func addPairs(sums []byte, cells []pair) []byte {
 
 // pairs decodes sums of our own state, which Load has checked.
 func pairs(b []byte) (out []pair) {
-	for ; len(b) >= cellSize; b = b[cellSize:] {
-		u, err := parseAny(b[:PointSize])
-		v, err2 := parseAny(b[PointSize:cellSize])
-		if err != nil || err2 != nil {
-			panic("blind: own state holds no ciphertext")
-		}
-		out = append(out, pair{u, v})
+	for i := range len(b) / cellSize {
+		out = append(out, pairAt(b, i))
 	}
 	return out
+}
+
+// pairAt decodes one of them.
+func pairAt(b []byte, i int) pair {
+	b = b[i*cellSize : (i+1)*cellSize]
+	u, err := parseAny(b[:PointSize])
+	v, err2 := parseAny(b[PointSize:])
+	if err != nil || err2 != nil {
+		panic("blind: own state holds no ciphertext")
+	}
+	return pair{u, v}
 }

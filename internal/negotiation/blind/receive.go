@@ -134,7 +134,7 @@ func (r *Round) valid(p int, body Body, encoded []byte) bool {
 		}
 		r.addBlind(b)
 	case Open:
-		c := pairs(r.blinded)[r.cell()]
+		c := pairAt(r.blinded, r.cell())
 		if !verifyOpen(s, r.point(r.keys[p]), c.u, b) {
 			return false
 		}
