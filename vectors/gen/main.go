@@ -27,6 +27,7 @@ var files = []struct {
 	{"mix.json", mixVectors},
 	{"pairwise.json", pairwiseVectors},
 	{"contact.json", contactVectors},
+	{"blind.json", blindVectors},
 }
 
 func main() {

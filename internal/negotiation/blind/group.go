@@ -20,8 +20,8 @@ const (
 	ScalarSize = 32
 )
 
-// errEncoding is the one error of a point or scalar that must not be.
-var errEncoding = errors.New("not the canonical encoding of a point other than the identity, or of a scalar")
+// ErrEncoding is the one error of a point or scalar that must not be.
+var ErrEncoding = errors.New("not the canonical encoding of a point other than the identity, or of a scalar")
 
 // Point is a group element that may be on the wire: never the identity.
 type Point struct{ e group.Element }
@@ -34,7 +34,7 @@ type Scalar struct{ s group.Scalar }
 func ParsePoint(b []byte) (Point, error) {
 	p, err := parseAny(b)
 	if err != nil || p.IsIdentity() {
-		return Point{}, errEncoding
+		return Point{}, ErrEncoding
 	}
 	return Point{p}, nil
 }
@@ -42,14 +42,14 @@ func ParsePoint(b []byte) (Point, error) {
 // parseAny also accepts the identity, for sums in our own state.
 func parseAny(b []byte) (group.Element, error) {
 	if len(b) != PointSize {
-		return nil, errEncoding
+		return nil, ErrEncoding
 	}
 	e := ristretto.NewElement()
 	if err := e.UnmarshalBinary(b); err != nil {
-		return nil, errEncoding
+		return nil, ErrEncoding
 	}
 	if !suite.Equal(encode(e), b) { // canonical, whatever the library thinks of it
-		return nil, errEncoding
+		return nil, ErrEncoding
 	}
 	return e, nil
 }
@@ -57,14 +57,14 @@ func parseAny(b []byte) (group.Element, error) {
 // ParseScalar refuses what is not reduced.
 func ParseScalar(b []byte) (Scalar, error) {
 	if len(b) != ScalarSize {
-		return Scalar{}, errEncoding
+		return Scalar{}, ErrEncoding
 	}
 	s := ristretto.NewScalar()
 	if err := s.UnmarshalBinary(b); err != nil {
-		return Scalar{}, errEncoding
+		return Scalar{}, ErrEncoding
 	}
 	if !suite.Equal(encodeScalar(s), b) {
-		return Scalar{}, errEncoding
+		return Scalar{}, ErrEncoding
 	}
 	return Scalar{s}, nil
 }

@@ -244,12 +244,12 @@ func (p *Params) decodeBody(s Step, b []byte) (Body, error) {
 	case StepEcho:
 		hit := r.next(1)[0]
 		if hit > 1 {
-			return nil, errEncoding
+			return nil, ErrEncoding
 		}
 		body = Echo{hit == 1}
 	}
 	if r.err != nil || len(r.b) != 0 {
-		return nil, errEncoding
+		return nil, ErrEncoding
 	}
 	return body, nil
 }
@@ -262,7 +262,7 @@ type reader struct {
 
 func (r *reader) next(n int) []byte {
 	if r.err != nil || len(r.b) < n {
-		r.err = errEncoding
+		r.err = ErrEncoding
 		return make([]byte, n)
 	}
 	field := r.b[:n]

@@ -111,12 +111,12 @@ func (p *Params) index(id MemberID) int {
 	return -1
 }
 
-// context is ctx: the round object through its id, the member ids, and once more
+// Context is ctx: the round object through its id, the member ids, and once more
 // what this package makes of the object, so that a difference in reading it is a
 // difference here.
 //
 //	H(label ‖ object 32 ‖ n 1 ‖ ids 16·n ‖ opener 1 ‖ mode 1 ‖ items 1 ‖ cap 1 ‖ green 1 ‖ directions 0 or 2 ‖ inputs_at 8 ‖ deadline 8)
-func (p *Params) context() [32]byte {
+func (p *Params) Context() [suite.HashSize]byte {
 	b := append([]byte{}, p.Object[:]...)
 	b = append(b, byte(len(p.Parties)))
 	for _, id := range p.Parties {

@@ -87,14 +87,14 @@ func TestContext(t *testing.T) {
 		"list": list(8, 2, 0), "cap": list(8, 1, 0), "tiers": list(8, 2, 1), "upper": list(8, 2, 2),
 	} {
 		p := params(2, shape)
-		ctx := p.context()
+		ctx := p.Context()
 		if other, ok := seen[ctx]; ok {
 			t.Errorf("%s and %s are one context", name, other)
 		}
 		seen[ctx] = name
 	}
 	three := params(3, nil)
-	if _, ok := seen[three.context()]; ok {
+	if _, ok := seen[three.Context()]; ok {
 		t.Error("another number of members is the same context")
 	}
 }

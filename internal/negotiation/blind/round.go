@@ -81,7 +81,7 @@ func New(p Params, self MemberID) (*Round, error) {
 	r := &Round{params: p}
 	n := len(p.Parties)
 	r.self, r.step = i, StepCommit
-	r.plan, r.ctx = p.layout(), p.context()
+	r.plan, r.ctx = p.layout(), p.Context()
 	r.view = suite.Hash(suite.LabelRoundView, r.ctx[:])
 	r.views = make([][32]byte, r.slots())
 	r.seen = make([][32]byte, r.slots()*n)

@@ -45,7 +45,8 @@ func TestSingleIsAND(t *testing.T) {
 // A ladder ends at a figure that both accept if there is one, over all pairs of
 // limits, and its messages are those of any other until a figure is hit.
 func TestLadderMeets(t *testing.T) {
-	const m = 4
+	t.Parallel()
+	const m = 3
 	for _, reversed := range []bool{false, true} {
 		for s := -1; s < m; s++ { // seller: accepts s and above
 			for b := -1; b < m; b++ { // buyer: accepts b and below
@@ -62,6 +63,7 @@ func TestLadderMeets(t *testing.T) {
 					slices.Reverse(answers)
 				}
 				w := newTable(t, p)
+				w.reload = false
 				w.play(answers...)
 				w.erased()
 				st := w.rounds[0].Status()
@@ -79,8 +81,9 @@ func TestLadderMeets(t *testing.T) {
 }
 
 // A list ends at a package that both approve, with and without tiers, over all
-// pairs of answers that fit the caps.
+// answers that fit the caps and each of their neighbours.
 func TestListMeets(t *testing.T) {
+	t.Parallel()
 	for _, green := range []int{0, 1} {
 		var answers [][]Level
 		for c := range 4 { // cap 1 of 4
@@ -94,9 +97,11 @@ func TestListMeets(t *testing.T) {
 			}
 		}
 		answers = append(answers, make([]Level, 4))
-		for _, a := range answers {
-			for _, b := range answers {
+		for i, a := range answers {
+			// The same, the other tier or the next package, and nothing.
+			for _, b := range [][]Level{a, answers[(i+1)%len(answers)], answers[len(answers)-1]} {
 				w := newTable(t, params(2, list(4, 1, green)))
+				w.reload = false
 				w.play(Approve(a...), Approve(b...))
 				w.erased()
 				want, upper := -1, false

@@ -95,7 +95,7 @@ func Load(state []byte) (*Round, error) {
 	if p.check() != nil {
 		return nil, ErrState
 	}
-	r := &Round{params: p, plan: p.layout(), ctx: p.context(), saved: saved{
+	r := &Round{params: p, plan: p.layout(), ctx: p.Context(), saved: saved{
 		self: int(s.Self), at: State(s.At), who: int(s.Who), known: s.Known, over: s.Over, inputSent: s.InputSent, hit: s.Hit,
 		step: Step(s.Step), pos: int(s.Pos), order: s.Order, bits: s.Bits, secret: s.Secret, coin: s.Coin,
 		key: s.Key, share: s.Share, view: s.View, views: s.Views, seen: s.Seen, early: s.Early,
