@@ -42,6 +42,7 @@ func (r *Round) emit(now time.Time, fresh [32]byte) {
 			return
 		}
 		rnd := r.secrets(fresh, StepInput, 0)
+		defer rnd.forget()
 		in := makeInput(r.scope(r.self, StepInput, 0), r.plan, r.key0(), r.bits, &rnd)
 		r.inputSent = true
 		r.addInput(r.self, in)
@@ -51,6 +52,7 @@ func (r *Round) emit(now time.Time, fresh [32]byte) {
 		r.send(StepCoin, 0, Coin{r.coin})
 	case StepBlind:
 		rnd := r.secrets(fresh, StepBlind, 0)
+		defer rnd.forget()
 		b := makeBlind(r.scope(r.self, StepBlind, 0), pairs(r.sums), &rnd)
 		r.addBlind(b)
 		r.send(StepBlind, 0, b)
@@ -169,6 +171,7 @@ func (r *Round) openCell(pos int, fresh [32]byte) error {
 	}
 	c := pairAt(r.blinded, r.cell())
 	rnd := r.secrets(fresh, StepOpen, r.cell())
+	defer rnd.forget()
 	x := r.x()
 	r.share = makeOpen(r.scope(r.self, StepOpen, r.cell()), x, c.u, &rnd).appendTo(nil)
 	wipe(x)

@@ -135,6 +135,9 @@ func (s *secrets) scalar() group.Scalar {
 	}
 }
 
+// forget erases the key.
+func (s *secrets) forget() { clear(s.key[:]) }
+
 // wipe zeroes scalars that nobody needs any more. What the library below copied
 // on the way is out of reach; the lasting copies are in a Round and are erased there.
 func wipe(scalars ...group.Scalar) {

@@ -184,9 +184,9 @@ func (f form) apply(cells []pair) pair {
 	sum := zeroPair()
 	for _, t := range f {
 		c := cells[t.cell]
-		switch {
-		case t.weight == 1:
-		case t.weight == -1:
+		switch t.weight {
+		case 1:
+		case -1:
 			c = pair{element().Neg(c.u), element().Neg(c.v)}
 		default: // weights other than ±1 are slack, and positive
 			w := scalar(uint64(t.weight))

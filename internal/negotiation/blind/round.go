@@ -152,6 +152,7 @@ func (r *Round) Join(now time.Time, fresh [32]byte) (Change, error) {
 			return ErrTooLate
 		}
 		rnd := r.secrets(fresh, StepCommit, 0)
+		defer rnd.forget()
 		x := rnd.scalar()
 		r.secret, r.coin = [32]byte(encodeScalar(x)), rnd.bytes()
 		s := r.scope(r.self, StepKey, 0)

@@ -74,10 +74,10 @@ func (s Status) Text() string {
 // Fairness are the keys of what must be read where the choice is made.
 func (p *Params) Fairness() []string {
 	keys := []string{TextIfNo, TextIfNoMatch, TextIfStopped, TextInsincere, TextQuantum}
-	switch {
-	case p.Mode == Ladder:
+	switch p.Mode {
+	case Ladder:
 		keys = append(keys, TextLadder)
-	case p.Mode == List:
+	case List:
 		keys = append(keys, TextList)
 	}
 	if p.Green > 0 {
