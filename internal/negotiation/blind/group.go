@@ -29,8 +29,9 @@ type Point struct{ e group.Element }
 // Scalar is an integer modulo the group order, zero included.
 type Scalar struct{ s group.Scalar }
 
-// ParsePoint is the only way from bytes of others to a point. It refuses what is
-// not canonical and the identity, which the library below accepts.
+// ParsePoint is the only way from bytes of others to a point. It refuses the
+// identity, which the library below accepts, and whatever does not encode to the
+// same bytes, whether or not the library would accept it.
 func ParsePoint(b []byte) (Point, error) {
 	p, err := parseAny(b)
 	if err != nil || p.IsIdentity() {

@@ -65,7 +65,7 @@ func TestRFC9496(t *testing.T) {
 			t.Errorf("invalid encoding %d is accepted", i)
 		}
 		if ristretto.NewElement().UnmarshalBinary(b) == nil {
-			accepted++ // by the library below, which ignores the top bit
+			accepted++ // by the library below
 		}
 	}
 	t.Logf("of the invalid encodings the library accepts %d, ParsePoint none", accepted)
