@@ -39,7 +39,7 @@ func TestAnyOrder(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for range 40 {
+	for range 20 {
 		n := 2 + rng.IntN(3)
 		w := newTable(t, params(n, func(p *Params) { p.Opener = rng.IntN(n) }))
 		yes := true
@@ -88,7 +88,7 @@ func TestHonestAreNeverNamed(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	rng := rand.New(rand.NewPCG(seed, 1))
-	for range 60 {
+	for range 40 {
 		w := newTable(t, params(3, func(p *Params) { p.Opener = rng.IntN(3) }))
 		rate := 1 + rng.IntN(6)
 		w.mangle = func(m sent) []sent {

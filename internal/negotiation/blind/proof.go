@@ -265,7 +265,7 @@ func openParams(s scope, x, u, d group.Element) dleq.Params {
 // makeOpen is x·u with the proof that it is under the key X = x·G. The variant of
 // circl's that binds the base G is used, not the one of RFC 9497.
 func makeOpen(s scope, x group.Scalar, u group.Element, rnd *secrets) Open {
-	key, d := mulGen(x), mul(x, u)
+	key, d := mulGen(x), mul(x, u) // the key anew, so that no mix-up of state can prove a falsehood
 	nonce := rnd.scalar()
 	defer wipe(nonce)
 	p, err := dleq.Prover{Params: openParams(s, key, u, d)}.ProveWithRandomness(x, ristretto.Generator(), key, u, d, nonce)

@@ -116,42 +116,47 @@ func whole(t testing.TB, p Params) {
 }
 
 // The bars for both sides together, single under 20 ms and a list of 64 under
-// 0.6 s, as multiples of one scalar multiplication measured beside them, which
-// takes about 75 µs on the machine that the bars are for. The best of some tries
-// counts, because others use this machine too.
+// 0.6 s, as multiples of one scalar multiplication, which takes about 75 µs on the
+// machine that the bars are for. Multiplications are measured before and after,
+// for about as long as the round takes, so that whatever else the machine does
+// slows down both; a machine that is too uneven gets some tries.
 func TestComputing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures time")
 	}
-	best := func(tries int, f func()) time.Duration {
-		least := time.Duration(1<<63 - 1)
-		for range tries {
-			begun := time.Now()
-			f()
-			least = min(least, time.Since(begun))
-		}
-		return least
-	}
-	p, s := mulGen(scalar(3)), hashToScalar("backchannel/v1/test", []byte("x"))
-	const many = 200
-	unit := best(5, func() {
-		for range many {
-			mul(s, p)
-		}
-	}) / many
-	single, long := params(2, nil), params(2, list(64, 16, 0))
+	point, factor := mulGen(scalar(3)), hashToScalar("backchannel/v1/test", []byte("x"))
+	const reference = 75 * time.Microsecond
 	for _, c := range []struct {
-		name  string
-		took  time.Duration
-		units time.Duration
+		name   string
+		p      Params
+		rounds int // measured together
+		bar    time.Duration
 	}{
-		{"single", best(10, func() { whole(t, single) }), 20 * time.Millisecond / (75 * time.Microsecond)},
-		{"list of 64", best(3, func() { whole(t, long) }), 600 * time.Millisecond / (75 * time.Microsecond)},
+		{"single", params(2, nil), 20, 20 * time.Millisecond},
+		{"list of 64", params(2, list(64, 16, 0)), 1, 600 * time.Millisecond},
 	} {
-		ratio := c.took / unit
-		t.Logf("%s: %v for both sides, %d scalar multiplications of %v; the bar is %d", c.name, c.took, ratio, unit, c.units)
-		if ratio > c.units {
-			t.Errorf("%s takes %d scalar multiplications for both sides, the bar is %d", c.name, ratio, c.units)
+		units := int(c.bar / reference)
+		unit := func() time.Duration { // of half as many multiplications as the rounds may take
+			begun := time.Now()
+			for range units * c.rounds / 2 {
+				mul(factor, point)
+			}
+			return time.Since(begun)
+		}
+		least := 1 << 30
+		for try := 0; try < 4 && least > units; try++ {
+			before, begun := unit(), time.Now()
+			for range c.rounds {
+				whole(t, c.p)
+			}
+			took := time.Since(begun)
+			one := (before + unit()) / time.Duration(units*c.rounds)
+			ratio := int(took / one / time.Duration(c.rounds))
+			t.Logf("%s: %v for both sides, %d scalar multiplications of %v; the bar is %d", c.name, took/time.Duration(c.rounds), ratio, one, units)
+			least = min(least, ratio)
+		}
+		if least > units {
+			t.Errorf("%s takes %d scalar multiplications for both sides, the bar is %d", c.name, least, units)
 		}
 	}
 }
