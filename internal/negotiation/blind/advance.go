@@ -131,6 +131,10 @@ func (r *Round) finish(fresh [32]byte) error {
 		r.begin(StepBlind)
 	case StepBlind:
 		if degenerate(pairs(r.blinded)) {
+			if r.at == Lapsed {
+				r.erase()
+				return nil
+			}
 			return r.end(Lapsed)
 		}
 		r.sums = nil
@@ -166,8 +170,11 @@ func degenerate(cells []pair) bool {
 func (r *Round) openCell(pos int, fresh [32]byte) error {
 	r.pos, r.shares = pos, nil
 	r.begin(StepOpen)
-	if err := r.move(Opening); err != nil {
-		return err
+	late := r.at == Lapsed // an opening may still come, and is answered
+	if !late {
+		if err := r.move(Opening); err != nil {
+			return err
+		}
 	}
 	c := pairAt(r.blinded, r.cell())
 	rnd := r.secrets(fresh, StepOpen, r.cell())
@@ -175,7 +182,7 @@ func (r *Round) openCell(pos int, fresh [32]byte) error {
 	x := r.x()
 	r.share = makeOpen(r.scope(r.self, StepOpen, r.cell()), x, c.u, &rnd).appendTo(nil)
 	wipe(x)
-	if pos == len(r.order)-1 {
+	if late || pos == len(r.order)-1 {
 		clear(r.secret[:])
 	}
 	return nil

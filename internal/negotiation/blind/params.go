@@ -9,6 +9,10 @@ import (
 	"backchannel/internal/suite"
 )
 
+// Lateness is how long after the deadline an opening or an echo still counts. Then
+// a round that has lapsed or was shown ends for good, and its share is erased.
+const Lateness = 7 * 24 * time.Hour
+
 // MemberID names a member of a room: 16 random bytes.
 type MemberID [16]byte
 

@@ -112,8 +112,10 @@ func (r *Round) Resend() [][]byte {
 // depend on whether an answer was chosen.
 func (r *Round) Wake(now time.Time) time.Time {
 	switch {
-	case r.at >= Match:
+	case r.over:
 		return time.Time{}
+	case r.at >= Match:
+		return r.params.Deadline.Add(Lateness)
 	case now.Before(r.params.InputsAt):
 		return r.params.InputsAt
 	}
@@ -230,10 +232,22 @@ func (r *Round) Tick(now time.Time, fresh [32]byte) (Change, error) {
 
 // lapse ends what the deadline ends.
 func (r *Round) lapse(now time.Time) error {
-	if r.at >= Match || now.Before(r.params.Deadline) {
+	switch {
+	case r.over || now.Before(r.params.Deadline):
 		return nil
-	}
-	if r.at != Opening {
+	case r.at >= Match:
+		if !now.Before(r.params.Deadline.Add(Lateness)) {
+			r.erase()
+		}
+		return nil
+	case r.step == StepBlind:
+		// All that was needed from here to open a cell is out, so others may have
+		// opened it in time while this station heard nothing. They get an answer.
+		key := r.secret
+		r.eraseSecrets()
+		r.secret = key
+		return r.move(Lapsed)
+	case r.at != Opening:
 		return r.end(Lapsed)
 	}
 	to := Lapsed

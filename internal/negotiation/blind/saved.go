@@ -147,7 +147,7 @@ func (r *Round) sound() bool {
 	case Shown:
 		ok = ok && (r.over || r.step == StepOpen)
 	case Lapsed:
-		ok = ok && (r.over || r.step >= StepOpen)
+		ok = ok && (r.over || r.step >= StepBlind)
 	default:
 		ok = ok && r.over
 	}

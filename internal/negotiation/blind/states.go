@@ -6,7 +6,7 @@ import "fmt"
 type State byte
 
 // The states. Match to Invalid end a round; after Shown and Lapsed an opening or
-// an echo that comes late still counts.
+// an echo that comes late still counts, for Lateness.
 const (
 	Proposed    State = iota // known, not joined
 	Joined                   // the key commitment is out

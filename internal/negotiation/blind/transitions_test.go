@@ -128,6 +128,8 @@ func TestEvents(t *testing.T) {
 			[states]State{Lapsed, Lapsed, Lapsed, refused, refused, refused, refused, refused, refused, refused, refused}},
 		{"restored", func(w *table) (Change, error) { return w.rounds[0].Restored() },
 			[states]State{Lapsed, Lapsed, Lapsed, Lapsed, Lapsed, Match, NoMatch, Lapsed, Lapsed, ViewsDiffer, Invalid}},
+		{"a week later", func(w *table) (Change, error) { return w.rounds[0].Tick(late.Add(Lateness), w.random()) },
+			[states]State{Lapsed, Lapsed, Lapsed, Lapsed, Shown, Match, NoMatch, Shown, Lapsed, ViewsDiffer, Invalid}},
 		{"deadline", func(w *table) (Change, error) { return w.rounds[0].Tick(late, w.random()) },
 			[states]State{Lapsed, Lapsed, Lapsed, Lapsed, Shown, Match, NoMatch, Shown, Lapsed, ViewsDiffer, Invalid}},
 		{"before the deadline", func(w *table) (Change, error) { return w.rounds[0].Tick(early, w.random()) },
@@ -282,6 +284,86 @@ func TestLateOpeningsCount(t *testing.T) {
 		w.all(c.want, c.cell)
 		w.erased()
 	}
+}
+
+// Who was away from before the cells were blinded until after the deadline still
+// answers an opening that was made in time; and never opens first itself.
+func TestAwayOverTheDeadline(t *testing.T) {
+	for _, c := range []struct {
+		p      Params
+		mine   Answer
+		theirs Answer
+		want   State
+		cell   int
+	}{
+		{params(2, nil), Yes(), Yes(), Match, 0},
+		{params(2, nil), Yes(), No(), NoMatch, -1},
+		{params(2, list(4, 1, 0)), Approve(0, 0, 0, 0), Approve(0, 0, 0, 0), Lapsed, -2},
+	} {
+		w := newTable(t, c.p)
+		w.join()
+		w.answer(c.mine, c.theirs)
+		var held []sent
+		w.mangle = func(m sent) []sent {
+			if m.from == 0 && Step(m.raw[0]) >= StepBlind { // nothing reaches party 1
+				held = append(held, m)
+				return nil
+			}
+			return []sent{m}
+		}
+		w.at(w.p.InputsAt)
+		w.at(w.p.Deadline)
+		if s := w.rounds[1].Status(); s.State != Lapsed || s.Over || len(w.rounds[1].bits) > 0 {
+			t.Errorf("away: %+v", s)
+		}
+		w.mangle, w.queue = nil, held
+		w.deliver()
+		for i, r := range w.rounds {
+			s := r.Status()
+			if s.State != c.want || c.cell > -2 && s.Cell != c.cell || !s.Over {
+				t.Errorf("party %d: %+v, want %s", i, s, c.want)
+			}
+		}
+		w.erased()
+	}
+
+	// The opener, away in the same way, opens nothing when it is back.
+	w := newTable(t, params(2, nil))
+	w.join()
+	w.answer(Yes(), Yes())
+	var held []sent
+	w.mangle = func(m sent) []sent {
+		if m.from == 1 && Step(m.raw[0]) >= StepBlind {
+			held = append(held, m)
+			return nil
+		}
+		return []sent{m}
+	}
+	w.at(w.p.InputsAt)
+	w.at(w.p.Deadline)
+	before := len(w.trace)
+	w.mangle, w.queue = nil, held
+	w.deliver()
+	w.all(Lapsed, 0)
+	if len(w.trace) != before {
+		t.Errorf("opened after the deadline: %q", w.trace[before:])
+	}
+	for _, r := range w.rounds {
+		if r.Wake(w.now) != w.p.Deadline.Add(Lateness) {
+			t.Error("does not wake up to end for good")
+		}
+	}
+	w.at(w.p.Deadline.Add(Lateness - time.Millisecond))
+	if w.rounds[0].over {
+		t.Error("ends for good too early")
+	}
+	w.at(w.p.Deadline.Add(Lateness))
+	for i, r := range w.rounds {
+		if !r.over || !r.Wake(w.now).IsZero() {
+			t.Errorf("party %d still waits", i)
+		}
+	}
+	w.erased()
 }
 
 // In a list a late share settles its own cell and no other.
