@@ -29,6 +29,7 @@ var files = []struct {
 	{"contact.json", contactVectors},
 	{"seal.json", sealVectors},
 	{"negotiation.json", negotiationVectors},
+	{"blind.json", blindVectors},
 }
 
 func main() {
