@@ -69,7 +69,7 @@ func securePair(ctx context.Context) (dialled, accepted bench.Conn, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	d, err := link.DialTLS(ctx, l.Addr().String(), dialler, public(listener), link.Peer{Role: link.RoleRelay})
+	d, err := link.DialTLS(ctx, l.Addr().String(), dialler, public(listener), link.RoleRelay, link.Peer{Role: link.RoleRelay})
 	if err != nil {
 		return nil, nil, errors.Join(err, l.Close())
 	}

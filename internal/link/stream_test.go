@@ -19,25 +19,33 @@ import (
 	"backchannel/internal/wire"
 )
 
+// inTLS is a frame as it travels in TLS, after so many records of cells.
+func inTLS(length uint32, cells uint64, frame ...byte) []byte {
+	b := binary.BigEndian.AppendUint32(nil, length)
+	return append(binary.BigEndian.AppendUint64(b, cells), frame...)
+}
+
 // FuzzReadFrame: what is read is written as the same bytes; nothing else is
 // taken, and nothing after the frame is touched.
 func FuzzReadFrame(f *testing.F) {
-	f.Add([]byte{0, 0, 0, 1, 7})
-	f.Add([]byte{0, 0, 0, 0})
-	f.Add([]byte{0, 0, 0, 2, 7})
-	f.Add([]byte{0, 0x10, 0, 1})
-	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 1})
-	f.Add([]byte{0, 0, 0, 1, 7, 0, 0, 0, 1, 8})
+	f.Add(inTLS(1, 3, 7))
+	f.Add(inTLS(1, 2, 7))
+	f.Add(inTLS(0, 3))
+	f.Add(inTLS(2, 3, 7))
+	f.Add(inTLS(1, 3, byte(wire.TypeForward)))
+	f.Add(inTLS(MaxFrame+1, 3))
+	f.Add(inTLS(0xffffffff, 3, 1))
+	f.Add(append(inTLS(1, 3, 7), inTLS(1, 3, 8)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := bytes.NewReader(b)
-		frame, err := readFrame(r)
+		frame, err := readFrame(r, 3)
 		if err != nil {
 			if frame != nil {
 				t.Fatal("an error and a frame")
 			}
 			return
 		}
-		again := append(binary.BigEndian.AppendUint32(nil, uint32(len(frame))), frame...)
+		again := inTLS(uint32(len(frame)), 3, frame...)
 		if !bytes.HasPrefix(b, again) || r.Len() != len(b)-len(again) {
 			t.Fatalf("read %x of %x", frame, b)
 		}
@@ -49,14 +57,18 @@ func TestFrameSizes(t *testing.T) {
 		in   []byte
 		want error
 	}{
-		{nil, io.EOF},
-		{[]byte{0, 0, 0}, io.ErrUnexpectedEOF},
-		{[]byte{0, 0, 0, 0}, errFrame},
-		{[]byte{0, 0, 0, 3, 1, 2}, io.ErrUnexpectedEOF},
-		{binary.BigEndian.AppendUint32(nil, MaxFrame+1), errFrame},
-		{[]byte{0x80, 0, 0, 1, 9}, errFrame},
+		{nil, io.ErrUnexpectedEOF}, // the end has a mark of its own
+		{inTLS(0, 3)[:11], io.ErrUnexpectedEOF},
+		{inTLS(0, 3), io.EOF},
+		{inTLS(0, 2), errAltered},
+		{inTLS(3, 3, 1, 2), io.ErrUnexpectedEOF},
+		{inTLS(3, 4, 1, 2, 3), errAltered},
+		{inTLS(1, 3, byte(wire.TypeForward)), errFrame},
+		{inTLS(1, 3, byte(wire.TypeBackward)), errFrame},
+		{inTLS(MaxFrame+1, 3), errFrame},
+		{inTLS(0x80000001, 3, 9), errFrame},
 	} {
-		if _, err := readFrame(bytes.NewReader(c.in)); !errors.Is(err, c.want) {
+		if _, err := readFrame(bytes.NewReader(c.in), 3); !errors.Is(err, c.want) {
 			t.Errorf("%x: %v, want %v", c.in, err, c.want)
 		}
 	}
@@ -196,7 +208,7 @@ func TestFrameDeadline(t *testing.T) {
 			}
 		}()
 		time.Sleep(24 * time.Hour)
-		if _, err := client.Write([]byte{0, 0, 0, 2, 1}); err != nil {
+		if _, err := client.Write(inTLS(2, 0, 1)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(frameTime - time.Second)
@@ -337,7 +349,7 @@ func TestDialGivesUp(t *testing.T) {
 	}()
 	errs := make(chan error, 2)
 	go func() {
-		_, err := DialTLS(ctx, ln.Addr().String(), suite.TLSKey([32]byte{1}), PinnedKey{}, Peer{})
+		_, err := DialTLS(ctx, ln.Addr().String(), suite.TLSKey([32]byte{1}), PinnedKey{}, RoleEntry, Peer{})
 		errs <- err
 	}()
 	go func() {

@@ -143,18 +143,18 @@ func TestWireEqualityAtTheSocket(t *testing.T) {
 		}
 		addresses[i] = listeners[i].Addr().String()
 	}
-	dialer := func(key ed25519.PrivateKey) link.Dialer {
+	dialer := func(key ed25519.PrivateKey, own link.Role) link.Dialer {
 		return func(ctx context.Context, to link.Target) (link.Conn, error) {
 			if to.Role != link.RoleRelay {
 				return nil, errors.New("only relays are dialled here")
 			}
-			return link.DialTLS(ctx, addresses[to.Index], key, pin(tlsKeys[to.Index]), link.Peer{Role: to.Role, Index: to.Index})
+			return link.DialTLS(ctx, addresses[to.Index], key, pin(tlsKeys[to.Index]), own, link.Peer{Role: to.Role, Index: to.Index})
 		}
 	}
 	for i := range p.Relays {
 		run(link.LoopConfig{
 			Node: relay.New(relay.Config{Params: p, Net: network, Index: i, Sign: sign[i], Verify: verify, Mark: &mark.Memory{}}),
-			Dial: dialer(tlsKeys[i]), Listeners: []link.Listener{listeners[i]},
+			Dial: dialer(tlsKeys[i], link.RoleRelay), Listeners: []link.Listener{listeners[i]},
 		})
 	}
 	stations, err := link.ListenStations("127.0.0.1:0", entryKey, network, link.MaxFrame, 64, nil)
@@ -162,7 +162,7 @@ func TestWireEqualityAtTheSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(link.LoopConfig{
-		Node: entry.New(entry.Config{Params: p, Net: network, Verify: verify}), Dial: dialer(entryKey), Listeners: []link.Listener{stations},
+		Node: entry.New(entry.Config{Params: p, Net: network, Verify: verify}), Dial: dialer(entryKey, link.RoleEntry), Listeners: []link.Listener{stations},
 	})
 
 	const talks, partner, idles = 0, 1, 2

@@ -54,6 +54,8 @@ const (
 	LabelRestoreTag Label = "backchannel/v1/restore/rendezvous"      // s from K_re
 	LabelRestoreS   Label = "backchannel/v1/restore/sigma"           // σ of the introduction inside a restore
 
+	LabelLink Label = "backchannel/v1/link/cells" // TLS exporter label of the keys for cells between servers
+
 	LabelVault Label = "backchannel/v1/vault" // page key of the vault from its master key
 
 	LabelSeedEd25519 Label = "backchannel/v1/relay/ed25519" // a relay's Ed25519 seed from its one seed
@@ -71,5 +73,5 @@ var Labels = []Label{
 	LabelInvitation, LabelInviteKeyV, LabelInviteKeyM, LabelCommitment, LabelIntroKEM, LabelIntroRoot,
 	LabelIntroRV, LabelIntroHeal, LabelConfirm, LabelWords,
 	LabelHealKEM, LabelHealRoot, LabelHealRV, LabelHealHeal, LabelRestore, LabelRestoreTag, LabelRestoreS,
-	LabelVault, LabelSeedEd25519, LabelSeedMLDSA,
+	LabelLink, LabelVault, LabelSeedEd25519, LabelSeedMLDSA,
 }
