@@ -60,16 +60,20 @@ machine. Other work on the machine disturbs the figures; the spread shows it.`,
 	return c
 }
 
-// securePair is one pinned TLS connection on this machine, as between two servers
-// of a network.
-func securePair(ctx context.Context) (dialled, accepted bench.Conn, err error) {
+// securePair is one connection on this machine as between two relays of a network,
+// or between its entry and a relay.
+func securePair(ctx context.Context, entry bool) (dialled, accepted bench.Conn, err error) {
+	own := link.RoleRelay
+	if entry {
+		own = link.RoleEntry
+	}
 	dialler, listener := suite.TLSKey(suite.RandomKey()), suite.TLSKey(suite.RandomKey())
 	public := func(key []byte) link.PinnedKey { return link.PinnedKey(key[suite.SeedSize:]) } // seed ‖ public key
-	l, err := link.ListenTLS("127.0.0.1:0", listener, map[link.PinnedKey]link.Peer{public(dialler): {Role: link.RoleRelay}}, 1)
+	l, err := link.ListenTLS("127.0.0.1:0", listener, map[link.PinnedKey]link.Peer{public(dialler): {Role: own}}, 1)
 	if err != nil {
 		return nil, nil, err
 	}
-	d, err := link.DialTLS(ctx, l.Addr().String(), dialler, public(listener), link.RoleRelay, link.Peer{Role: link.RoleRelay})
+	d, err := link.DialTLS(ctx, l.Addr().String(), dialler, public(listener), own, link.Peer{Role: link.RoleRelay})
 	if err != nil {
 		return nil, nil, errors.Join(err, l.Close())
 	}
@@ -77,15 +81,32 @@ func securePair(ctx context.Context) (dialled, accepted bench.Conn, err error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, d.Close(), l.Close())
 	}
-	return d, acceptedConn{a, l}, nil
+	return &serverConn{Conn: d}, &serverConn{Conn: a, listener: l}, nil
 }
 
-// acceptedConn ends its listener with itself: a listener that closes may take with
-// it what it accepted a moment ago.
-type acceptedConn struct {
+// serverConn is a link's connection whose frames are valid until the next: then
+// their memory is used again, as by a server's loop. It ends its listener with
+// itself: a listener that closes may take with it what it accepted a moment ago.
+type serverConn struct {
 	link.Conn
-	listener link.Listener
+	listener link.Listener // nil where it was dialled
+	last     []byte
+}
+
+// ReadFrame implements bench.Conn.
+func (s *serverConn) ReadFrame() (frame []byte, err error) {
+	if spare, ok := s.Conn.(interface{ Recycle(frame []byte) }); ok && s.last != nil {
+		spare.Recycle(s.last)
+	}
+	s.last, err = s.Conn.ReadFrame()
+	return s.last, err
 }
 
 // Close implements bench.Conn.
-func (a acceptedConn) Close() error { return errors.Join(a.Conn.Close(), a.listener.Close()) }
+func (s *serverConn) Close() error {
+	err := s.Conn.Close()
+	if s.listener != nil {
+		err = errors.Join(err, s.listener.Close())
+	}
+	return err
+}

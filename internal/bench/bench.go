@@ -34,13 +34,16 @@ const (
 // String names the mode.
 func (m Mode) String() string { return [...]string{"default", "quick", "full"}[m] }
 
+// Secure connects two servers: both relays, or the entry and a relay.
+type Secure func(ctx context.Context, entry bool) (dialled, accepted Conn, err error)
+
 // Options say what Run does.
 type Options struct {
 	Mode Mode
 
-	// Secure makes one connection as between two servers of a network and returns
-	// its two ends. If nil, rounds over authenticated links are not measured.
-	Secure func(ctx context.Context) (dialled, accepted Conn, err error)
+	// Secure makes one connection as between two servers of a network, of which the
+	// first may be the entry, and returns its two ends. If nil, rounds over authenticated links are not measured.
+	Secure Secure
 
 	// Progress is told what is measured next; it may be nil.
 	Progress func(what string)

@@ -163,7 +163,7 @@ func TestChainCarries(t *testing.T) {
 			}
 			var l *line
 			if link != "memory" {
-				if l, err = newLine(c, func() (Conn, Conn, error) { return plainPair(link) }); err != nil {
+				if l, err = newLine(c, asCells, func(int) (Conn, Conn, error) { return plainPair(link) }); err != nil {
 					t.Fatal(err)
 				}
 				defer l.close()
@@ -172,7 +172,7 @@ func TestChainCarries(t *testing.T) {
 			for round := uint64(1); round <= 3; round++ {
 				if l != nil && round == 2 { // bytes that are only moved use a number and no key
 					got := 0
-					if err := l.carry(carryBytes, make([]byte, n*cell), func(b []byte) { got += len(b) }); err != nil || got != n*cell {
+					if err := l.carry(asCells.bytes, make([]byte, n*cell), func(b []byte) { got += len(b) }); err != nil || got != n*cell {
 						t.Fatalf("moved %d bytes: %v", got, err)
 					}
 					continue
@@ -188,7 +188,7 @@ func TestChainCarries(t *testing.T) {
 				if l == nil {
 					err = c.inMemory(in, take)
 				} else {
-					err = l.carry(carryRound, in, take)
+					err = l.carry(asCells.round, in, take)
 				}
 				if err != nil {
 					t.Fatal(err)
@@ -211,12 +211,12 @@ func TestLineFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := newLine(c, func() (Conn, Conn, error) { return plainPair("tcp") })
+	l, err := newLine(c, asCells, func(int) (Conn, Conn, error) { return plainPair("tcp") })
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.sets[1].Erase()
-	if err := l.carry(carryRound, make([]byte, 4*256), func([]byte) {}); err == nil || !strings.Contains(err.Error(), "relay 2") {
+	if err := l.carry(asCells.round, make([]byte, 4*256), func([]byte) {}); err == nil || !strings.Contains(err.Error(), "relay 2") {
 		t.Errorf("error: %v", err)
 	}
 	if err := l.close(); err == nil {

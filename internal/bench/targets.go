@@ -34,7 +34,7 @@ func (r *Report) targets() (out []Target) {
 			atMost("path generic ÷ standard library's CTR, one key in cache", p.OverCTR.Median, 20, "")
 		}
 	}
-	for _, link := range []string{"unix", "tcp", "tls"} {
+	for _, link := range []string{"unix", "tcp", "chain"} {
 		if x, ok := r.roundOf(link); ok {
 			if x.Circuits >= most {
 				atMost("round there and back over "+link+": 1M circuits, 256 bytes, 3 relays", x.Wall.Median, 1, "s")
