@@ -51,7 +51,11 @@ func (r *Report) Print(w io.Writer) {
 			if !t.Met {
 				met = "MISSED"
 			}
-			row("%s\t%.4g%s\t≤ %.4g%s\t%s\t", t.What, t.Value, unit(t.Unit), t.AtMost, unit(t.Unit), met)
+			bound := "≤"
+			if t.AtLeast {
+				bound = "≥"
+			}
+			row("%s\t%.4g%s\t%s %.4g%s\t%s\t", t.What, t.Value, unit(t.Unit), bound, t.Aim, unit(t.Unit), met)
 		}
 	})
 	if len(r.Left) > 0 {
@@ -83,7 +87,7 @@ func (r *Report) printSetup(w io.Writer) {
 		}
 	})
 	if s.OverPass > 0 {
-		fmt.Fprintf(w, "\nOpening one onion costs %.0f passes over a 256-byte cell. With the set-up spread over %d rounds both ways a\ncell costs a middle relay 1/%.0f of an opening, the last relay 1/%.0f.\n", s.OverPass, s.Rounds, s.AmortisedMiddle, s.AmortisedLast)
+		fmt.Fprintf(w, "\nOne X25519 agreement costs %.0f passes over a 256-byte cell. With the set-up spread over %d rounds both ways a\ncell costs a middle relay 1/%.0f of an agreement, the last relay 1/%.0f.\n", s.OverPass, s.Rounds, s.AmortisedMiddle, s.AmortisedLast)
 	}
 }
 
