@@ -21,7 +21,8 @@ func benchCommand() *cobra.Command {
 		Short: "Measure the engine against this machine's own limits",
 		Long: `Measure what the engine costs on this machine: a relay's pass over its circuits,
 rounds through three relays in memory and over sockets, the set-up of circuits,
-memory per circuit, and what a station pays per hour. Each is measured beside its
+memory per circuit, what a station pays per hour, and what its connections cost an
+entry. Each is measured beside its
 limit in the same run, in turns, and shown as a ratio to it; docs/performance.md
 says what the figures mean.
 
@@ -30,7 +31,7 @@ machine. Other work on the machine disturbs the figures; the spread shows it.`,
 		Example: "  backchannel bench\n  backchannel bench --quick --json\n  backchannel bench --full --plot figures",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o := bench.Options{Secure: securePair}
+			o := bench.Options{Secure: securePair, Crowds: entryCrowds{}}
 			switch {
 			case quick && full:
 				return usage("--quick and --full exclude each other")
@@ -57,6 +58,7 @@ machine. Other work on the machine disturbs the figures; the spread shows it.`,
 	c.Flags().BoolVar(&quick, "quick", false, "about ten seconds: fewer and smaller sizes")
 	c.Flags().BoolVar(&full, "full", false, "several minutes: up to four million circuits, more repeats; wants 10 GB of memory")
 	c.Flags().StringVar(&plots, "plot", "", "also draw how cost grows, as SVG files in this folder")
+	c.AddCommand(benchStations())
 	return c
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 // tiny is a plan that touches everything in a moment.
-var tiny = plan{time.Minute, 3, []int{200}, []int{100}, 60, 100, 50, 4, 1 << 14}
+var tiny = plan{time.Minute, 3, []int{200}, []int{100}, 60, 100, 50, 4, 1 << 14, []int{3}}
 
 func tinyReport(t *testing.T, deadline time.Time) *Report {
 	t.Helper()
