@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -360,5 +361,22 @@ func TestDialGivesUp(t *testing.T) {
 		if err := <-errs; err == nil {
 			t.Error("connected to silence")
 		}
+	}
+}
+
+// TestReadMessage: whatever the last message had, this one is read whole and alone.
+func TestReadMessage(t *testing.T) {
+	for _, size := range []int{0, 1, 126, 127, 128, 129, 4117, 10_000} {
+		want := bytes.Repeat([]byte{7}, size)
+		for _, last := range []int{0, 1, size, size + 1, max(0, size-1), 6813} {
+			for _, r := range []io.Reader{bytes.NewReader(want), iotest.OneByteReader(bytes.NewReader(want)), iotest.DataErrReader(bytes.NewReader(want))} {
+				if got, err := readMessage(r, last); err != nil || !bytes.Equal(got, want) {
+					t.Errorf("%d bytes after %d: %d, %v", size, last, len(got), err)
+				}
+			}
+		}
+	}
+	if _, err := readMessage(iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader(make([]byte, 9)))), 4); !errors.Is(err, iotest.ErrTimeout) {
+		t.Errorf("an error within a message: %v", err)
 	}
 }
