@@ -15,5 +15,5 @@ func openFiles() int {
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
 		return 256 // the least that systems allow
 	}
-	return int(min(uint64(l.Cur), math.MaxInt32))
+	return int(min(l.Cur, math.MaxInt32))
 }

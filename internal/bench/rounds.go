@@ -103,7 +103,10 @@ func (r *Report) measureRound(ctx context.Context, n, cell int, secure Secure) (
 	}
 	if secure != nil {
 		pair := func(hop int) (Conn, Conn, error) { return secure(ctx, hop == 0) }
-		links = append(links, link{"tls", asControl, pair}, link{"chain", asCells, pair})
+		if n <= r.plan.tls {
+			links = append(links, link{"tls", asControl, pair})
+		}
+		links = append(links, link{"chain", asCells, pair})
 	}
 	for _, k := range links {
 		l, err := newLine(c, k.cargo, k.pair)

@@ -3,6 +3,7 @@ package link
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 
@@ -80,8 +81,8 @@ func (w *records) Read(p []byte) (int, error) {
 	if w.left == 0 {
 		head, err := w.r.Peek(tlsHead)
 		if err != nil {
-			if err == io.EOF && len(head) > 0 {
-				err = io.ErrUnexpectedEOF
+			if len(head) > 0 {
+				err = unexpected(err)
 			}
 			return 0, err
 		}
@@ -172,7 +173,7 @@ func (i *cellsIn) read(r io.Reader, spare *buffers) ([]byte, error) {
 
 // unexpected is the error of a stream that ends within a record.
 func unexpected(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
