@@ -380,3 +380,48 @@ func TestReadMessage(t *testing.T) {
 		t.Errorf("an error within a message: %v", err)
 	}
 }
+
+// FuzzCells: of all bytes, only the record that the other end made at this place is
+// taken, in either form; nothing after it is touched and no more memory is asked
+// for than a record may have.
+func FuzzCells(f *testing.F) {
+	key := [32]byte{1}
+	frame := make([]byte, wire.ChunkHeaderSize+8)
+	frame[0] = byte(wire.TypeForward)
+	record := func(m mode, number uint64) []byte {
+		var b bytes.Buffer
+		o := cellsOut{mode: m, cipher: suite.NewLinkCipher(key), number: number, beside: 5}
+		if err := o.write(&b, frame); err != nil {
+			f.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	for _, m := range []mode{modeOpen, modeSealed} {
+		good := record(m, 3)
+		f.Add(byte(m), good)
+		f.Add(byte(m), append(bytes.Clone(good), 1, 2, 3))
+		f.Add(byte(m), record(m, 2))
+		f.Add(byte(m), good[:len(good)-1])
+		f.Add(byte(m), []byte{cellsMark, 0xff, 0xff, 0xff, 0xff})
+		f.Add(byte(m), []byte{cellsMark, 0, 0, 0, 0})
+	}
+	f.Fuzz(func(t *testing.T, kind byte, in []byte) {
+		m := modeOpen
+		if kind%2 == 0 {
+			m = modeSealed
+		}
+		i := cellsIn{mode: m, cipher: suite.NewLinkCipher(key), number: 3, beside: 5}
+		r := bytes.NewReader(in)
+		got, err := i.read(r, newBuffers(0))
+		good := record(m, 3)
+		if err != nil {
+			if got != nil || bytes.HasPrefix(in, good) {
+				t.Fatalf("%x: %v", in, err)
+			}
+			return
+		}
+		if !bytes.Equal(got, frame) || !bytes.HasPrefix(in, good) || r.Len() != len(in)-len(good) || cap(got) > maxCells+framePlus {
+			t.Fatalf("read %x of %x", got, in)
+		}
+	})
+}
