@@ -59,6 +59,7 @@ const (
 	LabelHeads     Label = "backchannel/v1/negotiation/heads"     // what a member holds, up to a vector
 	LabelVouch     Label = "backchannel/v1/negotiation/vouch"     // vouch tag of a statement
 	LabelCore      Label = "backchannel/v1/negotiation/core"      // what the parties to an agreement consent to
+	LabelLink      Label = "backchannel/v1/link/cells"            // TLS exporter label of the keys for cells between servers
 
 	LabelVault Label = "backchannel/v1/vault" // page key of the vault from its master key
 
@@ -105,4 +106,5 @@ var Labels = []Label{
 	LabelSealHandshake, LabelSealKeys, LabelSealCoefficient, LabelSealSession, LabelSealCommitment, LabelSealEcho,
 	LabelRoundContext, LabelRoundSeed, LabelRoundSecret, LabelRoundNonce, LabelRoundCoin, LabelRoundCommit,
 	LabelRoundBody, LabelRoundView, LabelRoundProof, LabelRoundChallenge, LabelRoundOpen, LabelRoundOrder,
+	LabelLink, LabelVault, LabelSeedEd25519, LabelSeedMLDSA,
 }
