@@ -100,6 +100,8 @@ var named = []exception{
 	{"internal/link", "crypto/x509", "a pinned server key travels in a certificate"},
 	{"internal/link", "crypto/x509/pkix", "the same; its name says nothing"},
 	{"internal/link", "crypto/ed25519", "the type of a pinned key; suite makes the key"},
+	{"internal/web", "crypto/rand", "names of sessions and tokens of forms are random text; no algorithm is named"},
+	{"internal/web", "crypto/subtle", "the token of a form is compared in constant time"},
 	{"internal/link", "crypto/rand", "crypto/x509 wants a source to sign with"},
 }
 
@@ -108,7 +110,7 @@ var named = []exception{
 var foreign = map[string][]string{
 	"github.com/cloudflare/circl":         {"internal/suite", "internal/negotiation"},
 	"filippo.io/edwards25519":             {"internal/negotiation"},
-	"github.com/BurntSushi/toml":          {"internal/wire", "internal/relay", "internal/entry", "internal/station", "cmd/backchannel"},
+	"github.com/BurntSushi/toml":          {"internal/wire", "internal/relay", "internal/entry", "internal/station", "internal/web", "cmd/backchannel"},
 	"github.com/coder/websocket":          {"internal/link"},
 	"github.com/danielgtaylor/huma/v2":    {"internal/web"},
 	"github.com/fxamacker/cbor/v2":        {"internal/contact", "internal/negotiation"},
@@ -118,6 +120,7 @@ var foreign = map[string][]string{
 	"github.com/spf13/cobra":              {"cmd/backchannel", "cmd/backchannel-lab"},
 	"github.com/tyler-smith/go-bip39":     {"internal/contact"},
 	"github.com/vbauerster/mpb/v8":        {"cmd/backchannel", "cmd/backchannel-lab"},
+	"github.com/yuin/goldmark":           {"internal/web"},
 	"github.com/zalando/go-keyring":       {"cmd/backchannel"},
 	"golang.org/x/crypto":                 {"internal/vault"},
 	"golang.org/x/net":                    {"internal/link"},

@@ -20,7 +20,7 @@ import (
 )
 
 func stationCommand() *cobra.Command {
-	var config string
+	var config, page string
 	var pass passphraseFlags
 	var whileStdin bool
 	c := &cobra.Command{
@@ -41,6 +41,11 @@ locked: it joins every epoch with idle lanes, so that a reboot is no absence, un
 			if err != nil {
 				return err
 			}
+			if cmd.Flags().Changed("page") {
+				if err := cfg.SetPage(page); err != nil {
+					return usage("%v", err)
+				}
+			}
 			p, err := pass.read(cmd, cfg.Vault)
 			if err != nil {
 				return err
@@ -53,6 +58,7 @@ locked: it joins every epoch with idle lanes, so that a reboot is no absence, un
 		},
 	}
 	c.Flags().StringVar(&config, "config", station.ConfigName, "the station's configuration file")
+	c.Flags().StringVar(&page, "page", "", "loopback host:port of the pages, instead of what the configuration says; port 0 takes a free one")
 	c.Flags().BoolVar(&whileStdin, "while-stdin", false, "also stop when standard input ends (for supervisors)")
 	pass.register(c)
 	c.AddCommand(stationInitCommand(), stationCheckCommand())
@@ -154,14 +160,22 @@ func runStation(ctx context.Context, cmd *cobra.Command, cfg station.Config, pas
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	api := web.NewHandler(s, version())
+	pages, err := web.NewPages(s, web.PagesConfig{Version: version(), API: api, Log: log})
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	site := openSite(cfg, s, pages, log)
+	defer site.close()
 	srv := &http.Server{
-		Handler: web.NewHandler(s, version()), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 14,
+		Handler: pages.Active(api), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 14,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	ran := make(chan error, 1)
 	go func() { ran <- s.Run(ctx) }()
+	site.serve(ctx)
 	log.Info("station: running", "unlocked", passphrase != nil)
 	select {
 	case err = <-ran:

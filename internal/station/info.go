@@ -72,6 +72,10 @@ type ContactInfo struct {
 	Created    time.Time    `json:"created"`
 	Expires    *time.Time   `json:"expires,omitempty" doc:"when the invitation ends"`
 	Invitation *Invitation  `json:"invitation,omitempty" doc:"until somebody came"`
+	Muted      bool         `json:"muted"`
+	Unread     int          `json:"unread"`
+	Expiry     int64        `json:"expiry_seconds"`
+	LastItem   *time.Time   `json:"last_item,omitempty"`
 }
 
 // Invitation is an invitation in the forms in which it can be handed over.
@@ -137,6 +141,8 @@ type Status struct {
 	Circuits   *uint64     `json:"circuits,omitempty" doc:"epoch whose circuits carry the cells"`
 	Lanes      int         `json:"lanes"`
 	LanesFree  int         `json:"lanes_free"`
+	Attempt    uint32      `json:"attempt" doc:"number, within its epoch, of the set-up whose circuits carry the cells"`
+	LastSetup  *time.Time  `json:"last_setup,omitempty" doc:"when a set-up last succeeded, since the start"`
 	Attempts   int         `json:"attempts" doc:"set-ups begun since the start"`
 	Aborted    int         `json:"aborted"`
 	Reconnects int         `json:"reconnects"`
