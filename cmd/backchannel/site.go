@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"backchannel/internal/station"
 	"backchannel/internal/web"
@@ -29,22 +28,24 @@ type site struct {
 	pages *web.Pages
 	log   *slog.Logger
 	gates []gate
+	at    station.Endpoint
 	wg    sync.WaitGroup
 }
 
 type gate struct {
 	ln  net.Listener
 	srv *http.Server
+	ran bool // served already, by a first start
 }
 
 // openSite listens. What does not come about is logged and no more: a station must
 // not be absent because a port is taken.
-func openSite(cfg station.Config, s *station.Station, pages *web.Pages, log *slog.Logger) *site {
+func openSite(cfg station.Config, s *station.Station, pages *web.Pages, first *firstStart, log *slog.Logger) *site {
 	out := &site{cfg: cfg, s: s, pages: pages, log: log}
 	url := filepath.Join(cfg.Folder(), urlName)
 	_ = os.Remove(url) // of a run that ended otherwise
 	if cfg.Page != "" {
-		if err := out.openLocal(cfg.Page, url); err != nil {
+		if err := out.openLocal(cfg.Page, url, first); err != nil {
 			log.Error("station: the pages are not served", "error", err)
 		}
 	}
@@ -53,26 +54,45 @@ func openSite(cfg station.Config, s *station.Station, pages *web.Pages, log *slo
 			log.Error("station: the pages are not served to other devices", "error", err)
 		}
 	}
+	s.SetEndpoint(out.at)
 	return out
 }
 
-func (o *site) openLocal(address, url string) error {
-	ln, err := net.Listen("tcp", address)
-	if err != nil {
+func (o *site) openLocal(address, url string, first *firstStart) (err error) {
+	var ln net.Listener
+	if first != nil {
+		ln = first.ln
+	} else if ln, err = net.Listen("tcp", address); err != nil {
 		return fmt.Errorf("listening for browsers: %w: choose another page in %s", err, station.ConfigName)
 	}
-	_, port, err := net.SplitHostPort(ln.Addr().String())
+	g, link, err := localGate(ln, o.cfg.Hosts)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	link := "http://" + ln.Addr().String() + "/"
 	if err := os.WriteFile(url, []byte(link+"\n"), 0o600); err != nil {
 		return errors.Join(fmt.Errorf("noting where the pages are: %w", err), ln.Close())
 	}
-	hosts := []string{ln.Addr().String(), "localhost:" + port, "127.0.0.1:" + port, "[::1]:" + port}
-	o.add(ln, web.Gate{Hosts: append(hosts, lowered(o.cfg.Hosts)...), Port: port})
+	if first != nil {
+		first.set(o.pages.Handler(g))
+		o.gates = append(o.gates, gate{ln, first.srv, true})
+		o.pages.Welcome(first.key)
+	} else {
+		o.add(ln, g)
+	}
+	o.at.Local = link
 	o.log.Info("station: pages", "url", link)
 	return nil
+}
+
+// localGate is the gate of a listener on this machine, and its address.
+func localGate(ln net.Listener, more []string) (web.Gate, string, error) {
+	address := ln.Addr().String()
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return web.Gate{}, "", fmt.Errorf("listening for browsers: %w", err)
+	}
+	hosts := []string{address, "localhost:" + port, "127.0.0.1:" + port, "[::1]:" + port}
+	return web.Gate{Hosts: append(hosts, lowered(more)...), Port: port}, "http://" + address + "/", nil
 }
 
 func (o *site) openRemote(address string) error {
@@ -97,7 +117,7 @@ func (o *site) openRemote(address string) error {
 	}
 	secure := tls.NewListener(ln, &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}})
 	o.add(secure, web.Gate{Hosts: hosts, Remote: true, Secure: true, Port: port})
-	o.s.SetEndpoint(station.Endpoint{URL: "https://" + address, Fingerprint: fingerprint})
+	o.at.Remote, o.at.Fingerprint = "https://"+address, fingerprint
 	o.log.Info("station: pages for paired devices", "url", "https://"+address, "fingerprint", fingerprint)
 	return nil
 }
@@ -111,10 +131,7 @@ func lowered(all []string) []string {
 }
 
 func (o *site) add(ln net.Listener, g web.Gate) {
-	o.gates = append(o.gates, gate{ln, &http.Server{
-		Handler: o.pages.Handler(g), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 1 << 14, ErrorLog: slog.NewLogLogger(o.log.Handler(), slog.LevelDebug),
-	}})
+	o.gates = append(o.gates, gate{ln, pageServer(o.pages.Handler(g), o.log), false})
 }
 
 // serve serves until ctx ends.
@@ -124,6 +141,9 @@ func (o *site) serve(ctx context.Context) {
 		o.wg.Go(func() { notifyArrivals(ctx, o.s, o.cfg.Notify, o.log) })
 	}
 	for _, g := range o.gates {
+		if g.ran {
+			continue
+		}
 		g.srv.BaseContext = func(net.Listener) context.Context { return ctx }
 		o.wg.Go(func() {
 			if err := g.srv.Serve(g.ln); err != nil && !errors.Is(err, http.ErrServerClosed) {

@@ -33,10 +33,25 @@ The passphrase of the vault comes from the first of these that is there: the fil
 descriptor of --passphrase-fd, the systemd credential "` + credentialName + `", the
 keyring with --keyring, a prompt on a terminal. Without one the station runs
 locked: it joins every epoch with idle lanes, so that a reboot is no absence, until
-"backchannel unlock".`,
-		Example: "  backchannel station --config ~/.backchannel/station.toml",
+"backchannel unlock".
+
+Its pages are at the address in the file page.url of its folder, on this machine
+only ("backchannel open"). With --page and without a station in the folder of
+--config, a guided set-up is served there first.`,
+		Example: "  backchannel station --config ~/.backchannel/station.toml\n  backchannel station --config ~/.backchannel/station.toml --page 127.0.0.1:7717",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			if whileStdin {
+				ctx = untilEOF(ctx, cmd.InOrStdin())
+			}
+			if page != "" && missing(config) {
+				first, err := beginFirstStart(ctx, cmd, config, page)
+				if err != nil {
+					return err
+				}
+				return runStation(ctx, cmd, first.made.Config, first.made.Passphrase, first)
+			}
 			cfg, err := station.LoadConfig(config)
 			if err != nil {
 				return err
@@ -50,11 +65,7 @@ locked: it joins every epoch with idle lanes, so that a reboot is no absence, un
 			if err != nil {
 				return err
 			}
-			ctx := cmd.Context()
-			if whileStdin {
-				ctx = untilEOF(ctx, cmd.InOrStdin())
-			}
-			return runStation(ctx, cmd, cfg, p)
+			return runStation(ctx, cmd, cfg, p, nil)
 		},
 	}
 	c.Flags().StringVar(&config, "config", station.ConfigName, "the station's configuration file")
@@ -142,7 +153,7 @@ func stationCheckCommand() *cobra.Command {
 }
 
 // runStation runs a station and its socket until ctx ends.
-func runStation(ctx context.Context, cmd *cobra.Command, cfg station.Config, passphrase []byte) (err error) {
+func runStation(ctx context.Context, cmd *cobra.Command, cfg station.Config, passphrase []byte, first *firstStart) (err error) {
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelInfo}))
 	s, err := station.Open(cfg, log)
 	if err != nil {
@@ -165,7 +176,7 @@ func runStation(ctx context.Context, cmd *cobra.Command, cfg station.Config, pas
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	site := openSite(cfg, s, pages, log)
+	site := openSite(cfg, s, pages, first, log)
 	defer site.close()
 	srv := &http.Server{
 		Handler: pages.Active(api), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 14,

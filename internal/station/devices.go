@@ -36,7 +36,12 @@ type Device struct {
 	ID     string    `json:"id"`
 	Name   string    `json:"name"`
 	Paired time.Time `json:"paired"`
-	Hash   string    `json:"hash" doc:"of the device's secret"`
+}
+
+// keptDevice is a device with the hash of its secret.
+type keptDevice struct {
+	Device
+	Hash string `json:"hash"`
 }
 
 // Pairing is a one-time link for a device.
@@ -57,20 +62,24 @@ type PageOptions struct {
 // DefaultPageOptions hold until the principal chooses.
 var DefaultPageOptions = PageOptions{LockMinutes: 15}
 
-// Endpoint is where devices find the pages.
-type Endpoint struct{ URL, Fingerprint string }
+// Endpoint is where browsers find the pages; an empty address is none.
+type Endpoint struct {
+	Local       string `json:"local" doc:"address on this machine"`
+	Remote      string `json:"remote" doc:"address for paired devices"`
+	Fingerprint string `json:"fingerprint" doc:"SHA-256 of the certificate that paired devices see"`
+}
 
 type pageState struct {
 	mu       sync.Mutex
 	options  PageOptions
-	devices  []Device
+	devices  []keptDevice
 	pairings map[string]time.Time // by hash, until when
 	endpoint Endpoint
 }
 
 // load reads what the vault holds for the pages.
 func (p *pageState) load(v *vault.Vault) error {
-	options, devices := DefaultPageOptions, []Device(nil)
+	options, devices := DefaultPageOptions, []keptDevice(nil)
 	if err := v.View(func(tx *vault.Tx) error {
 		return errors.Join(readSetting(tx, optionsKey, &options), readSetting(tx, devicesKey, &devices))
 	}); err != nil {
@@ -137,7 +146,7 @@ func (s *Station) SetPageOptions(_ context.Context, o PageOptions) error {
 	return nil
 }
 
-// SetEndpoint says where devices find the pages; without it none can be paired.
+// SetEndpoint says where browsers find the pages.
 func (s *Station) SetEndpoint(e Endpoint) {
 	s.pages.mu.Lock()
 	defer s.pages.mu.Unlock()
@@ -160,7 +169,7 @@ func (s *Station) NewPairing(context.Context) (Pairing, error) {
 	s.pages.mu.Lock()
 	defer s.pages.mu.Unlock()
 	p := &s.pages
-	if p.endpoint.URL == "" {
+	if p.endpoint.Remote == "" {
 		return Pairing{}, fault(CodeConflict, "pairing a device: this station serves no other device: set remote = \"host:port\" in its configuration and start it again")
 	}
 	now := time.Now()
@@ -177,7 +186,7 @@ func (s *Station) NewPairing(context.Context) (Pairing, error) {
 	}
 	until := now.Add(PairingTime)
 	p.pairings[hashOf(token)] = until
-	return Pairing{p.endpoint.URL + "/pair/" + token, p.endpoint.Fingerprint, until}, nil
+	return Pairing{p.endpoint.Remote + "/pair/" + token, p.endpoint.Fingerprint, until}, nil
 }
 
 // Pair uses up a pairing token and returns the new device's secret.
@@ -200,11 +209,11 @@ func (s *Station) Pair(_ context.Context, token, name string) (string, error) {
 	}
 	value := secret()
 	id := suite.RandomKey()
-	devices = append(devices, Device{hex.EncodeToString(id[:8]), name, time.Now().UTC().Truncate(time.Second), hashOf(value)})
+	devices = append(devices, keptDevice{Device{hex.EncodeToString(id[:8]), name, time.Now().UTC().Truncate(time.Second)}, hashOf(value)})
 	return value, s.keepDevices(devices)
 }
 
-func (s *Station) keepDevices(devices []Device) error {
+func (s *Station) keepDevices(devices []keptDevice) error {
 	if err := s.putSetting(devicesKey, devices); err != nil {
 		return err
 	}
@@ -221,17 +230,20 @@ func (s *Station) Devices(context.Context) ([]Device, error) {
 	}
 	s.pages.mu.Lock()
 	defer s.pages.mu.Unlock()
-	return slices.Clone(s.pages.devices), nil
+	out := make([]Device, 0, len(s.pages.devices))
+	for _, d := range s.pages.devices {
+		out = append(out, d.Device)
+	}
+	return out, nil
 }
 
 // RevokeDevice forgets a device; its secret is worth nothing from now on.
-func (s *Station) RevokeDevice(ctx context.Context, id string) error {
-	devices, err := s.Devices(ctx)
-	if err != nil {
-		return err
-	}
-	rest := slices.DeleteFunc(slices.Clone(devices), func(d Device) bool { return d.ID == id })
-	if len(rest) == len(devices) {
+func (s *Station) RevokeDevice(_ context.Context, id string) error {
+	s.pages.mu.Lock()
+	rest := slices.Clone(s.pages.devices)
+	s.pages.mu.Unlock()
+	before := len(rest)
+	if rest = slices.DeleteFunc(rest, func(d keptDevice) bool { return d.ID == id }); len(rest) == before {
 		return fault(CodeNotFound, "revoking a device: there is none of that number")
 	}
 	return s.keepDevices(rest)

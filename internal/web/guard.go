@@ -47,7 +47,7 @@ type gateKey struct{}
 func (p *Pages) Handler(g Gate) http.Handler {
 	return shield(g, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if g.Remote && !strings.HasPrefix(r.URL.Path, "/pair/") && !strings.HasPrefix(r.URL.Path, "/assets/") && p.device(r, g) == "" {
-			p.refuse(w, r, http.StatusForbidden, "refused.device")
+			p.refuse(w, http.StatusForbidden, p.text.say("refused.device"))
 			return
 		}
 		p.mux.ServeHTTP(w, withGate(r, g))

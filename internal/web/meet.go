@@ -22,7 +22,8 @@ type meetPage struct {
 	Form    string // which one: invite or accept
 	Name    string
 	Text    string
-	Free    int // idle lanes
+	Free    int  // idle lanes
+	First   bool // the last step of a first start
 }
 
 func (p *Pages) showMeet(v *visit) { p.meetPage(v, http.StatusOK, meetPage{}) }
@@ -43,7 +44,7 @@ func (p *Pages) meetPage(v *visit, code int, m meetPage) {
 		p.fail(v, err)
 		return
 	}
-	m.Free, m.Token = st.LanesFree, v.session.form
+	m.Free, m.Token, m.First = st.LanesFree, v.session.form, v.r.URL.Query().Get("first") == "yes"
 	p.show(v, code, "meet", m)
 }
 

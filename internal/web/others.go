@@ -28,6 +28,7 @@ type othersPage struct {
 	Seconds  float64
 	Net      station.NetworkInfo
 	RosterIn string
+	Warnings []string
 	Carrying string // which circuits carry the cells
 }
 
@@ -59,6 +60,9 @@ func (p *Pages) picture(v *visit) (othersPage, error) {
 		if size = max(size, t.Sent); t.Sent == 0 {
 			o.Missing++
 		}
+	}
+	for _, w := range st.Warnings {
+		o.Warnings = append(o.Warnings, capital(w))
 	}
 	o.Cell = p.text.size(int64(size))
 	if st.Circuits != nil {

@@ -2,8 +2,6 @@ package web
 
 import (
 	"context"
-	"fmt"
-	"html/template"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -23,15 +21,15 @@ type PagesConfig struct {
 // Pages are a station's web pages: what a principal who is no engineer uses.
 // Sessions are in memory only; whoever restarts the station signs in again.
 type Pages struct {
-	s    *station.Station
-	cfg  PagesConfig
-	mux  *http.ServeMux
-	tmpl map[string]*template.Template
-	text texts
+	*screens
+	s   *station.Station
+	cfg PagesConfig
+	mux *http.ServeMux
 
 	sessions sessions
 	doors    [2]door // tries of passphrases from this machine, and from elsewhere
 	live     hub
+	welcome  welcome
 	openOnce sync.Once
 	doc      *apiDocument
 }
@@ -44,15 +42,12 @@ func NewPages(s *station.Station, cfg PagesConfig) (*Pages, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	text, err := loadTexts("en")
+	screens, err := newScreens(cfg.Log, cfg.Now)
 	if err != nil {
 		return nil, err
 	}
-	p := &Pages{s: s, cfg: cfg, text: text, mux: http.NewServeMux()}
+	p := &Pages{screens: screens, s: s, cfg: cfg, mux: http.NewServeMux()}
 	p.sessions.init(cfg.Now)
-	if p.tmpl, err = parseTemplates(text, cfg.Now); err != nil {
-		return nil, fmt.Errorf("reading the pages' templates: %w", err)
-	}
 	p.routes()
 	return p, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"log/slog"
 	"mime"
 	"net/http"
 	"path"
@@ -21,10 +22,30 @@ var assetFiles embed.FS
 
 // Templates: templates/frame.html and bare.html are the two frames, parts/*.html
 // what more than one screen shows or what refreshes itself, screens/*.html one
-// screen each, which defines "content".
+// screen each, which defines "content". What stands in bare.html shows nothing of
+// the station.
 
-// bareScreens stand alone: they show nothing of the station.
-var bareScreens = map[string]bool{"locked": true, "pair": true, "refused": true, "setup": true}
+// screens are the templates and texts from which every page is made.
+type screens struct {
+	tmpl map[string]*template.Template
+	text texts
+	log  *slog.Logger
+}
+
+func newScreens(log *slog.Logger, now func() time.Time) (*screens, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	text, err := loadTexts("en")
+	if err != nil {
+		return nil, err
+	}
+	tmpl, err := parseTemplates(text, now)
+	if err != nil {
+		return nil, fmt.Errorf("reading the pages' templates: %w", err)
+	}
+	return &screens{tmpl, text, log}, nil
+}
 
 // parseTemplates makes one set per screen.
 func parseTemplates(text texts, now func() time.Time) (map[string]*template.Template, error) {
@@ -97,15 +118,15 @@ func (p *Pages) showPart(v *visit, part string, data any) {
 }
 
 // render shows a bare screen.
-func (p *Pages) render(w http.ResponseWriter, code int, screen string, body any) {
-	p.execute(w, code, screen, "bare", body)
+func (s *screens) render(w http.ResponseWriter, code int, screen string, body any) {
+	s.execute(w, code, screen, "bare", body)
 }
 
 // execute renders wholly before it answers, so that a failure is a failure.
-func (p *Pages) execute(w http.ResponseWriter, code int, screen, name string, data any) {
+func (s *screens) execute(w http.ResponseWriter, code int, screen, name string, data any) {
 	var b bytes.Buffer
-	if err := p.tmpl[screen].ExecuteTemplate(&b, name, data); err != nil {
-		p.cfg.Log.Error("pages: a template failed", "template", screen+"/"+name, "error", err)
+	if err := s.tmpl[screen].ExecuteTemplate(&b, name, data); err != nil {
+		s.log.Error("pages: a template failed", "template", screen+"/"+name, "error", err)
 		http.Error(w, "this page could not be shown; the station goes on", http.StatusInternalServerError)
 		return
 	}

@@ -123,21 +123,21 @@ func (p *Pages) revokeDevice(v *visit) {
 // strength answers the meter beside a new passphrase.
 func (p *Pages) strength(v *visit) { p.answerStrength(v.w, v.field("passphrase")) }
 
-func (p *Pages) answerStrength(w http.ResponseWriter, passphrase string) {
-	s := assess(passphrase)
+func (s *screens) answerStrength(w http.ResponseWriter, passphrase string) {
+	a := assess(passphrase)
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]any{"score": s.Score, "text": p.strengthText(s)}) // the browser is gone, or it is not
+	_ = json.NewEncoder(w).Encode(map[string]any{"score": a.Score, "text": s.strengthText(a)}) // the browser is gone, or it is not
 }
 
-func (p *Pages) strengthText(s assessment) string {
-	switch s.Score {
+func (s *screens) strengthText(a assessment) string {
+	switch a.Score {
 	case 0:
-		return p.text.say("strength.weak")
+		return s.text.say("strength.weak")
 	case 1:
-		return p.text.say("strength.fair")
+		return s.text.say("strength.fair")
 	case 2:
-		return p.text.say("strength.good")
+		return s.text.say("strength.good")
 	default:
-		return p.text.say("strength.strong")
+		return s.text.say("strength.strong")
 	}
 }

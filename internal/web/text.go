@@ -137,6 +137,11 @@ func (x texts) sentence(err error) string {
 	if errors.As(err, &e) && e.Code == station.CodeFull {
 		text = x.say("trouble.full")
 	}
+	return capital(text)
+}
+
+// capital makes a line of the station a sentence.
+func capital(text string) string {
 	first, n := utf8.DecodeRuneInString(text)
 	text = string(unicode.ToUpper(first)) + text[n:]
 	if !strings.HasSuffix(text, ".") {

@@ -44,18 +44,18 @@ func (p *Pages) guarded(h func(*visit)) http.HandlerFunc {
 			}
 			r.Body = http.MaxBytesReader(w, r.Body, limit)
 			if err := v.parse(); err != nil {
-				code, key := http.StatusBadRequest, "refused.form"
+				code, text := http.StatusBadRequest, p.text.say("refused.form")
 				if errors.As(err, new(*http.MaxBytesError)) {
-					code, key = http.StatusRequestEntityTooLarge, "refused.large"
+					code, text = http.StatusRequestEntityTooLarge, p.text.say("refused.large")
 				}
-				p.refuse(w, r, code, key)
+				p.refuse(w, code, text)
 				return
 			}
 			if r.MultipartForm != nil {
 				defer func() { _ = r.MultipartForm.RemoveAll() }() // all parts are in memory
 			}
 			if !sameToken(r.PostFormValue("token"), session.form) {
-				p.refuse(w, r, http.StatusForbidden, "refused.token")
+				p.refuse(w, http.StatusForbidden, p.text.say("refused.token"))
 				return
 			}
 		}
@@ -151,6 +151,6 @@ func (p *Pages) notFound(v *visit) {
 }
 
 // refuse answers a request that is not let in. It shows nothing of the station.
-func (p *Pages) refuse(w http.ResponseWriter, _ *http.Request, code int, key string) {
-	p.render(w, code, "refused", troublePage{p.text.say(key)})
+func (s *screens) refuse(w http.ResponseWriter, code int, text string) {
+	s.render(w, code, "refused", troublePage{text})
 }
