@@ -4,6 +4,7 @@ package web
 
 import (
 	"context"
+	"html/template"
 	"io"
 	"net/http"
 	"strconv"
@@ -73,5 +74,31 @@ func (p *Pages) sendLetter(v *visit) {
 	p.send(v, c, d)
 }
 
-func (p *Pages) showItem(v *visit) { p.notFound(v) }
+// itemPage is one signal or letter on a page of its own.
+type itemPage struct {
+	Contact contactView
+	Entry   entryView
+	Whole   template.HTML
+	Token   string
+}
+
+func (p *Pages) showItem(v *visit) {
+	it, err := p.s.Item(v.r.Context(), v.r.PathValue("item"))
+	if err != nil {
+		p.fail(v, err)
+		return
+	}
+	k, err := p.s.Contact(v.r.Context(), it.Contact)
+	if err != nil {
+		p.fail(v, err)
+		return
+	}
+	page := itemPage{Entry: p.entry(it, v.r.Context()), Token: v.session.form}
+	page.Contact = contactView{ContactInfo: k, Line: p.stateLine(k), Met: true}
+	if b, err := p.s.Content(v.r.Context(), it.ID); err == nil && utf8.Valid(b) {
+		page.Whole = readable(string(b), it.MediaType)
+	}
+	p.show(v, http.StatusOK, "item", page)
+}
+
 func (p *Pages) download(v *visit) { p.notFound(v) }

@@ -57,11 +57,16 @@ func (s *sessions) begin(device string) string {
 
 // find returns a session that has not ended. An act of the principal, other than
 // a page that refreshes itself, keeps it alive.
-func (s *sessions) find(id, device string, act bool) *session {
+// One that was idle for longer than limit has ended, whether Run noticed or not.
+func (s *sessions) find(id, device string, act bool, limit time.Duration) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found := s.all[id]
 	if found == nil || found.device != device {
+		return nil
+	}
+	if limit > 0 && s.now().Sub(found.touched) >= limit {
+		s.drop(id)
 		return nil
 	}
 	if act {

@@ -165,7 +165,8 @@ func (p *Pages) find(r *http.Request) *session {
 		return nil
 	}
 	act := r.Header.Get("X-Refresh") == "" && r.URL.Path != "/live"
-	return p.sessions.find(id, p.device(r, g), act)
+	limit := time.Duration(p.s.PageOptions().LockMinutes) * time.Minute
+	return p.sessions.find(id, p.device(r, g), act, limit)
 }
 
 // lock ends every session; the vault stays open and the station goes on
