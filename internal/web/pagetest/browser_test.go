@@ -190,7 +190,7 @@ func (b *tab) path() string {
 
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.within(20*time.Second, "the control "+selector, func() bool { return b.has(selector) })
+	b.within(soon, "the control "+selector, func() bool { return b.has(selector) })
 	b.run(chromedp.ScrollIntoView(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible))
 }
 
@@ -198,7 +198,7 @@ func (b *tab) click(selector string) {
 func (b *tab) press(words string) {
 	b.t.Helper()
 	path := fmt.Sprintf(`//*[self::button or self::a or self::summary][normalize-space()=%q]`, words)
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, soon)
 	defer cancel()
 	if err := chromedp.Run(ctx, chromedp.Click(path, chromedp.BySearch, chromedp.NodeVisible)); err != nil {
 		b.t.Fatalf("pressing %q at %s: %v", words, b.path(), err)
@@ -207,7 +207,11 @@ func (b *tab) press(words string) {
 
 func (b *tab) fill(selector, text string) {
 	b.t.Helper()
-	b.within(20*time.Second, "the field "+selector, func() bool { return b.has(selector) })
+	b.within(soon, "the field "+selector, func() bool {
+		var loaded bool // with its scripts: nobody types that fast
+		b.eval("document.readyState === 'complete'", &loaded)
+		return loaded && b.has(selector)
+	})
 	if len(text) > 500 { // typing takes its time
 		b.eval(fmt.Sprintf("(() => { const f = document.querySelector(%q); f.value = %q; f.dispatchEvent(new Event('input', {bubbles: true})); return 0 })()", selector, text), nil)
 		return
@@ -215,6 +219,9 @@ func (b *tab) fill(selector, text string) {
 	b.eval(fmt.Sprintf("(() => { document.querySelector(%q).value = ''; return 0 })()", selector), nil)
 	b.run(chromedp.SendKeys(selector, text, chromedp.ByQuery))
 }
+
+// soon is how long the machine itself may take, which may be busy.
+const soon = 45 * time.Second
 
 func (b *tab) has(selector string) bool {
 	var yes bool
@@ -271,7 +278,7 @@ func (b *tab) signIn() {
 	b.visit("/")
 	b.fill("#passphrase", passphrase)
 	b.press("Unlock")
-	b.within(20*time.Second, "the desk", func() bool { return b.has("#people") })
+	b.within(soon, "the desk", func() bool { return b.has("#people") })
 }
 
 // accessible lets axe look at the page, in the given light.

@@ -41,35 +41,35 @@ func TestFirstStart(t *testing.T) {
 	b.expect(403, 422)
 
 	b.visit("/step/account") // without the link there is nothing
-	b.sees(5*time.Second, "This link does not open the set-up")
+	b.sees(soon, "This link does not open the set-up")
 	b.visit(setup.Path())
 	b.accessible("first start, passphrase")
 	b.fill("#passphrase", "monday")
-	b.sees(5*time.Second, "Too weak")
+	b.sees(soon, "Too weak")
 	b.fill("#again", "monday")
 	b.press("Next")
-	b.sees(5*time.Second, "would be guessed")
+	b.sees(soon, "would be guessed")
 	b.fill("#passphrase", passphrase)
-	b.sees(5*time.Second, "Fair")
+	b.sees(soon, "Fair")
 	b.fill("#again", passphrase)
 	b.press("Next")
-	b.sees(5*time.Second, "A network file says who runs the relays")
+	b.sees(soon, "A network file says who runs the relays")
 	b.run(chromedp.SetUploadFiles("#file", []string{"flow_test.go"}, chromedp.ByQuery))
 	b.press("Look at it")
-	b.sees(5*time.Second, "Reading the network file")
+	b.sees(soon, "Reading the network file")
 	b.run(chromedp.SetUploadFiles("#file", []string{file}, chromedp.ByQuery))
 	b.press("Look at it")
-	b.sees(5*time.Second, "Straits")
+	b.sees(soon, "Straits")
 	for _, who := range []string{"Aldmark", "Borvia", "Cenia"} {
-		b.sees(time.Second, who)
+		b.sees(soon, who)
 	}
 	b.accessible("first start, network")
 	b.press("Back")
-	b.sees(5*time.Second, "A passphrase was chosen before")
+	b.sees(soon, "A passphrase was chosen before")
 	b.press("Go on with that one")
-	b.sees(5*time.Second, "Straits")
+	b.sees(soon, "Straits")
 	b.press("The words are the same")
-	b.sees(5*time.Second, "Nothing has been written")
+	b.sees(soon, "Nothing has been written")
 	b.accessible("first start, account")
 	if _, err := os.Stat(filepath.Join(n.dir, "first")); err == nil {
 		t.Error("something was written before the last step")
@@ -79,16 +79,16 @@ func TestFirstStart(t *testing.T) {
 	p.cfg = made.Config
 	p.start()
 	p.pages.Welcome(setup.Key())
-	b.sees(20*time.Second, "The last step is the first contact")
+	b.sees(soon, "The last step is the first contact")
 	b.accessible("first start, contact")
 	b.press("Later")
-	b.sees(5*time.Second, "Your station is running.")
+	b.sees(soon, "Your station is running.")
 	b.accessible("an empty desk")
 
 	// The key let one browser in, once.
 	c := openElsewhere(t, p.url)
 	c.visit("/welcome")
-	c.sees(5*time.Second, "Still keeping up your traffic")
+	c.sees(soon, "Still keeping up your traffic")
 }
 
 // TestTalk is the core of it: meet, compare, write, see it arrive, restart in the
@@ -103,14 +103,14 @@ func TestTalk(t *testing.T) {
 	b.mayBreak()
 	a.signIn()
 	b.signIn()
-	a.sees(5*time.Second, "Your station is running.")
+	a.sees(soon, "Your station is running.")
 
 	// Meet.
 	a.visit("/meet")
 	a.accessible("meet")
 	a.fill("#invite-name", "Borvia")
 	a.press("Make an invitation")
-	a.sees(5*time.Second, "Give them this")
+	a.sees(soon, "Give them this")
 	a.accessible("an invitation")
 	var invitation string
 	a.eval("document.querySelector('#invitation-text').value", &invitation)
@@ -122,10 +122,10 @@ func TestTalk(t *testing.T) {
 	b.fill("#accept-name", "Aldmark")
 	b.fill("#invitation", "nonsense")
 	b.press("Accept")
-	b.sees(5*time.Second, "Accepting the invitation")
+	b.sees(soon, "Accepting the invitation")
 	b.fill("#invitation", strings.Join(words, " "))
 	b.press("Accept")
-	b.sees(5*time.Second, "Your station looks for theirs")
+	b.sees(soon, "Your station looks for theirs")
 	a.sees(time.Minute, "Compare these four words") // without loading it again
 	b.sees(time.Minute, "Compare these four words")
 	if x, y := a.textOf(".four"), b.textOf(".four"); x != y || len(strings.Fields(x)) != 4 {
@@ -133,23 +133,23 @@ func TestTalk(t *testing.T) {
 	}
 	a.accessible("words to compare")
 	a.press("Different words")
-	a.sees(5*time.Second, "somebody stands between")
+	a.sees(soon, "somebody stands between")
 	a.accessible("different words")
 	a.press("Look at the words again")
 	a.press("They say the same words")
-	a.sees(5*time.Second, "Borvia is verified.")
+	a.sees(soon, "Borvia is verified.")
 	b.press("Compare later and write already: the contact stays marked as not verified")
-	b.sees(5*time.Second, "You do not know yet that this is Aldmark")
+	b.sees(soon, "You do not know yet that this is Aldmark")
 	b.accessible("an unverified conversation")
 	b.press("Compare words")
 	b.press("They say the same words")
-	b.sees(5*time.Second, "Aldmark is verified.")
+	b.sees(soon, "Aldmark is verified.")
 	a.sees(time.Minute, "together now")
 
 	// Write; the other's page shows it by itself.
 	a.fill("#text", "Could you live with Thursday?")
 	a.press("Send")
-	a.sees(10*time.Second, "Could you live with Thursday?")
+	a.sees(soon, "Could you live with Thursday?")
 	b.sees(time.Minute, "Could you live with Thursday?")
 	a.sees(time.Minute, "delivered")
 	b.fill("#text", "Thursday is possible. Say nothing yet.")
@@ -163,7 +163,7 @@ func TestTalk(t *testing.T) {
 	a.fill("#text", "# Elements\n\nWe would no longer oppose **X**. <script>alert(1)</script> See https://example.org/a?b=c or ![pixel](https://example.org/p.png)\n\n"+strings.Repeat("A long line of reasons. ", 1200))
 	a.accessible("writing a letter")
 	a.press("Send the letter")
-	a.sees(10*time.Second, "Non-paper")
+	a.sees(soon, "Non-paper")
 	a.within(time.Minute, "progress", func() bool { return a.has("progress") })
 	borvia.halt()
 	borvia.start()
@@ -181,10 +181,10 @@ func TestTalk(t *testing.T) {
 
 	// Lock: one page locks all; the other's letters still arrive.
 	a.press("Lock")
-	a.sees(5*time.Second, "Still keeping up your traffic")
+	a.sees(soon, "Still keeping up your traffic")
 	a.accessible("locked")
 	a.visit("/settings")
-	a.sees(5*time.Second, "Still keeping up your traffic")
+	a.sees(soon, "Still keeping up your traffic")
 	if text := a.text(); strings.Contains(text, "Borvia") || strings.Contains(text, "Aldmark") {
 		t.Errorf("the locked page says %q", text)
 	}
@@ -195,28 +195,28 @@ func TestTalk(t *testing.T) {
 	})
 	a.fill("#passphrase", "wrong")
 	a.press("Unlock")
-	a.sees(5*time.Second, "That is not the passphrase")
+	a.sees(soon, "That is not the passphrase")
 	a.fill("#passphrase", passphrase)
 	a.press("Unlock")
-	a.sees(10*time.Second, "1")
-	a.within(10*time.Second, "the count in the title", func() bool {
+	a.sees(soon, "1")
+	a.within(soon, "the count in the title", func() bool {
 		var title string
 		a.run(chromedp.Title(&title))
 		return title == "(1) Backchannel"
 	})
 	a.run(chromedp.Click(".people a", chromedp.ByQuery))
-	a.sees(10*time.Second, "While you were away.")
+	a.sees(soon, "While you were away.")
 
 	// Close the vault: the keys go, and so does the session.
 	a.visit("/settings")
 	a.press("Close the vault now")
-	a.sees(10*time.Second, "Still keeping up your traffic")
+	a.sees(soon, "Still keeping up your traffic")
 	if aldmark.s.Unlocked() {
 		t.Error("the vault is still open")
 	}
 	a.fill("#passphrase", passphrase)
 	a.press("Unlock")
-	a.sees(10*time.Second, "Conversations")
+	a.sees(soon, "Conversations")
 }
 
 // TestEveryPage looks at every page in both lights and both widths.
