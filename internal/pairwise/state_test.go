@@ -83,7 +83,7 @@ func TestStateDamaged(t *testing.T) {
 			}
 		}
 	}
-	for _, format := range []byte{0, 2, 255} {
+	for _, format := range []byte{0, 1, 3, 255} {
 		c := bytes.Clone(states(t)[0])
 		c[0] = format
 		if _, err := Load(c, nil); !errors.Is(err, ErrState) {
