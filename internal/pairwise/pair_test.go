@@ -50,7 +50,7 @@ type side struct {
 
 	items    []*outgoing
 	received map[wire.ItemID][]byte
-	again    bool // a stream began afresh: items may be offered twice
+	again    bool          // a stream began afresh: items may be offered twice
 	complete []wire.ItemID // in order of completion
 	classes  map[wire.ItemID]wire.Class
 

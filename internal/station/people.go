@@ -23,7 +23,8 @@ type seen struct {
 	phase    pairwise.Phase
 	ready    bool
 	together bool
-	lane     int // from 1, 0 when parked
+	restored bool // met again, or to be met again, from a backup
+	lane     int  // from 1, 0 when parked
 	leaving  *uint64
 }
 
@@ -33,7 +34,7 @@ func (s *Station) people(ctx context.Context) (out []seen, now time.Time, err er
 		now = t
 		e, _ := s.nw.Params.EpochAt(t)
 		for _, c := range s.node.talks {
-			k := seen{contact: c.contact, phase: c.session.Phase(), ready: c.session.Version() > 0, together: s.node.together(c.contact.ID)}
+			k := seen{contact: c.contact, phase: c.session.Phase(), ready: c.session.Version() > 0, together: s.node.together(c.contact.ID), restored: c.session.Restored()}
 			if l, ok := s.node.lanes.Of(c.contact.ID, e); ok {
 				k.lane = l.Lane + 1
 				if l.Leaves > 0 {
@@ -58,7 +59,7 @@ func sortSeen(all []seen) {
 func (s *Station) info(k seen, now time.Time, waiting int) ContactInfo {
 	c := ContactInfo{
 		ID: hex.EncodeToString(k.contact.ID[:]), Name: k.contact.Name, Verified: k.contact.Verified,
-		Ready: k.ready, Together: k.together, Lane: k.lane, Waiting: waiting, Created: k.contact.Created,
+		Ready: k.ready, Together: k.together, Restored: k.restored && !k.contact.Verified, Lane: k.lane, Waiting: waiting, Created: k.contact.Created,
 	}
 	switch k.phase {
 	case pairwise.Introduced:
@@ -67,6 +68,10 @@ func (s *Station) info(k seen, now time.Time, waiting int) ContactInfo {
 		c.State = StateIntroducing
 	case pairwise.Refused:
 		c.State = StateRefused
+	case pairwise.Restoring:
+		c.State = StateRestoring
+	case pairwise.Lost:
+		c.State = StateLost
 	default:
 		c.State = StateAccepted
 		if k.contact.Role == pairwise.Inviter {
