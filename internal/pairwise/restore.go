@@ -58,6 +58,10 @@ func NewLost(role Role) *Session {
 // introduction, so that words which were compared before say nothing any more.
 func (s *Session) Restored() bool { return s.restored }
 
+// Generation counts the introductions that this process has seen begin. Words
+// belong to one: who lets a person compare them checks that it is the same.
+func (s *Session) Generation() uint64 { return s.generation }
+
 // over tells whether nothing will ever be carried.
 func (s *Session) over() bool { return s.phase == Refused || s.phase == Lost }
 
