@@ -104,9 +104,10 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 	group("talk", "Use a station:",
 		inviteCommand(), acceptCommand(), contactsCommand(), wordsCommand(), confirmCommand(), laneCommand(),
 		sendCommand(), inboxCommand(), readCommand(), followCommand(), statusCommand(), unlockCommand(), lockCommand(),
-		openCommand(), pairCommand())
+		openCommand(), pairCommand(),
+		backupCommand())
 	group("run", "Run a station or a network:",
-		stationCommand(), networkCommand(), relayCommand(), entryCommand())
+		stationCommand(), restoreCommand(), networkCommand(), relayCommand(), entryCommand())
 	return root
 }
 

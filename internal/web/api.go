@@ -29,6 +29,7 @@ func NewHandler(s *station.Station, version string) http.Handler {
 	registerItems(api, s)
 	registerEvents(mux, api, s)
 	registerPages(api, s)
+	registerBackup(api, s)
 	return mux
 }
 
