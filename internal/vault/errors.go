@@ -21,6 +21,7 @@ var (
 	ErrClosed          = errors.New("the vault is closed")
 	ErrNotFound        = errors.New("not found")
 	ErrIncomplete      = errors.New("the item has not arrived as a whole")
+	ErrNameTaken       = errors.New("there is one of that name already: choose another")
 )
 
 // explain names what was being done and turns what SQLite and the operating
