@@ -127,6 +127,11 @@ func (v *Vault) burnOn() error {
 // that nobody ever learns.
 func (v *Vault) sweep() (err error) {
 	c := v.writer.c
+	if v.beforeSweep != nil {
+		if err := v.beforeSweep(); err != nil {
+			return err
+		}
+	}
 	if err := v.mergeIndexes(); err != nil {
 		return err
 	}
