@@ -47,7 +47,8 @@ type lane struct {
 	conv    *conversation
 	meeting *pairwise.Meeting
 	talks   bool
-	talk    *pairwise.Talk // from R on
+	talk    *pairwise.Talk  // from R on
+	decoy   *pairwise.Decoy // instead of it, on a lane that does not talk
 }
 
 type circuitOf struct{ lane, twin int }

@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"backchannel/internal/mix"
+	"backchannel/internal/pairwise"
 	"backchannel/internal/roster"
-	"backchannel/internal/suite"
 	"backchannel/internal/weakened"
 	"backchannel/internal/wire"
 )
@@ -42,6 +42,8 @@ func (n *Node) adopt(now time.Time, a *attempt) {
 	for i := range s.lanes {
 		if l := &s.lanes[i]; l.talks {
 			l.talk = l.conv.session.Begin(l.meeting, s.first, n.p.Cell)
+		} else {
+			l.decoy = pairwise.NewDecoy(s.first, n.p.Cell)
 		}
 	}
 	if n.next != nil {
@@ -59,6 +61,9 @@ func (s *circuits) erase() {
 	for i := range s.lanes {
 		if t := s.lanes[i].talk; t != nil {
 			t.Erase()
+		}
+		if d := s.lanes[i].decoy; d != nil {
+			d.Erase()
 		}
 		if m := s.lanes[i].meeting; m != nil {
 			m.Erase()
@@ -85,8 +90,10 @@ func (n *Node) compose(now time.Time, r uint64) {
 	n.turn(now, r)
 	if s := n.current; s != nil && n.connected {
 		for i := range s.lanes {
-			if s.lanes[i].talk != nil {
-				s.lanes[i].conv.session.Compose(r)
+			if l := &s.lanes[i]; l.talk != nil {
+				l.conv.session.Compose(r)
+			} else {
+				l.decoy.Compose(r)
 			}
 		}
 	}
@@ -145,7 +152,7 @@ func (n *Node) sendCells(now time.Time, s *circuits, r uint64) {
 		case weakened.ConstantIdle:
 			clear(cell)
 		default:
-			suite.Random(cell)
+			s.lanes[of.lane].decoy.Cell(r, of.twin, cell)
 		}
 		s.rings[i].Seal(r, cell)
 	}
@@ -193,6 +200,7 @@ func (n *Node) readAnswers(now time.Time, w answers) {
 		s.rings[i].Open(round, cell) // the same work for every lane
 		t := s.lanes[of.lane].talk
 		if t == nil {
+			s.lanes[of.lane].decoy.Receive(round, of.twin)
 			continue
 		}
 		opened := t.Receive(round, of.twin, cell)

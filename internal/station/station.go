@@ -233,6 +233,8 @@ func (s *Station) trouble(doing string, err error) error {
 		return nil
 	case errors.As(err, &known):
 		return err
+	case errors.Is(err, vault.ErrClosed): // locked while it was being used
+		return &Error{CodeLocked, doing, err}
 	case errors.Is(err, vault.ErrWrongPassphrase):
 		return &Error{CodeDenied, doing, err}
 	case errors.Is(err, vault.ErrDiskFull):

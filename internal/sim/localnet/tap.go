@@ -1,0 +1,232 @@
+package localnet
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"backchannel/internal/wire"
+)
+
+// Tap is an observer on the line between one station and its entry: a SOCKS5
+// proxy (RFC 1928) that forwards bytes and records the TLS records in them.
+type Tap struct {
+	ln net.Listener
+	wg sync.WaitGroup
+
+	mu      sync.Mutex
+	conns   []net.Conn
+	records [2][]Record // out of the station, into the station
+}
+
+// Record is one TLS record as the line shows it.
+type Record struct {
+	At   time.Time
+	Kind byte // TLS content type
+	Size int  // bytes
+}
+
+// NewTap begins to listen.
+func NewTap() (*Tap, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("tapping a line: %w", err)
+	}
+	t := &Tap{ln: ln}
+	t.wg.Go(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			t.wg.Go(func() { t.serve(c) })
+		}
+	})
+	return t, nil
+}
+
+// Addr is where the proxy listens.
+func (t *Tap) Addr() string { return t.ln.Addr().String() }
+
+// Close ends the lines.
+func (t *Tap) Close() {
+	t.ln.Close()
+	t.mu.Lock()
+	for _, c := range t.conns {
+		c.Close()
+	}
+	t.mu.Unlock()
+	t.wg.Wait()
+}
+
+// Seen returns what passed out of the station (0) or into it (1).
+func (t *Tap) Seen(direction int) []Record {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]Record(nil), t.records[direction]...)
+}
+
+func (t *Tap) serve(station net.Conn) {
+	defer station.Close()
+	to, err := connectRequest(station)
+	if err != nil {
+		return
+	}
+	server, err := net.Dial("tcp", to)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	if _, err := station.Write([]byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0}); err != nil {
+		return
+	}
+	t.mu.Lock()
+	t.conns = append(t.conns, station, server)
+	t.mu.Unlock()
+	var both sync.WaitGroup
+	both.Go(func() { t.pass(0, server, station) })
+	both.Go(func() { t.pass(1, station, server) })
+	both.Wait()
+}
+
+// connectRequest reads a SOCKS5 greeting and a CONNECT request.
+func connectRequest(c net.Conn) (string, error) {
+	head := make([]byte, 262)
+	if _, err := io.ReadFull(c, head[:2]); err != nil {
+		return "", err
+	}
+	if _, err := io.ReadFull(c, head[:head[1]]); err != nil {
+		return "", err
+	}
+	if _, err := c.Write([]byte{5, 0}); err != nil {
+		return "", err
+	}
+	if _, err := io.ReadFull(c, head[:5]); err != nil {
+		return "", err
+	}
+	var size int
+	switch head[3] {
+	case 1:
+		size = net.IPv4len
+	case 3:
+		size = 1 + int(head[4])
+	case 4:
+		size = net.IPv6len
+	default:
+		return "", errors.New("an address of an unknown type")
+	}
+	rest := make([]byte, size+2)
+	rest[0] = head[4]
+	if _, err := io.ReadFull(c, rest[1:]); err != nil {
+		return "", err
+	}
+	host := net.IP(rest[:size]).String()
+	if head[3] == 3 {
+		host = string(rest[1:size])
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(binary.BigEndian.Uint16(rest[size:])))), nil
+}
+
+func (t *Tap) pass(direction int, to, from net.Conn) {
+	defer to.Close()
+	defer from.Close()
+	head := make([]byte, 5)
+	body := make([]byte, 1<<15)
+	for {
+		if _, err := io.ReadFull(from, head); err != nil {
+			return
+		}
+		n := int(binary.BigEndian.Uint16(head[3:]))
+		if n > len(body) {
+			return
+		}
+		if _, err := io.ReadFull(from, body[:n]); err != nil {
+			return
+		}
+		t.mu.Lock()
+		t.records[direction] = append(t.records[direction], Record{time.Now(), head[0], n})
+		t.mu.Unlock()
+		if _, err := to.Write(append(bytes.Clone(head), body[:n]...)); err != nil {
+			return
+		}
+	}
+}
+
+// Compare returns how the line of one station differs from another's before cut:
+// in the sizes of records, in either direction, or in the rounds in which they
+// leave.
+func Compare(a, b *Tap, p wire.Params, cut time.Time) error {
+	// A round's cells leave at its start; the observer's own clock and scheduling
+	// may make it a little later, never earlier.
+	round := func(r Record) int64 { return int64(r.At.Sub(p.T0.Add(-p.Round/10)) / p.Round) }
+	for direction, name := range []string{"leaving", "arriving"} {
+		// The entry acknowledges each message as it arrives, beside the answers that
+		// it sends to all: which comes first is the network's jitter, in the entry's
+		// hand and no station's. They are counted apart.
+		left, acksA := apart(a.Seen(direction), direction == 1)
+		right, acksB := apart(b.Seen(direction), direction == 1)
+		if d := acksA - acksB; d < -1 || d > 1 {
+			return fmt.Errorf("%d acknowledgements arrived at the one station, %d at the other", acksA, acksB)
+		}
+		late, compared := 0, 0
+		for i := range min(len(left), len(right)) {
+			if left[i].At.After(cut) || right[i].At.After(cut) {
+				break // the stop is not part of the comparison
+			}
+			compared++
+			if left[i].Kind != right[i].Kind || left[i].Size != right[i].Size {
+				return fmt.Errorf("record %d %s: the one station's has %d bytes, the other's %d; around it %s and %s", i, name, left[i].Size, right[i].Size, around(left, i, p), around(right, i, p))
+			}
+			if direction == 0 && round(left[i]) != round(right[i]) {
+				late++
+			}
+		}
+		// Two processes' worth of goroutines on a busy machine now and then miss a
+		// tick; a difference that follows the content would be in every round.
+		if late > compared/8 {
+			return fmt.Errorf("%d of %d records left in another round at the one station than at the other", late, compared)
+		}
+		if compared < 100 {
+			return fmt.Errorf("only %d records were seen %s", compared, name)
+		}
+	}
+	return nil
+}
+
+// around shows a few records on either side of one: their sizes and when they
+// passed, in seconds of the schedule.
+func around(all []Record, i int, p wire.Params) (out []string) {
+	for _, r := range all[max(0, i-4):min(len(all), i+5)] {
+		out = append(out, fmt.Sprintf("%d@%.3f", r.Size, r.At.Sub(p.T0).Seconds()))
+	}
+	return out
+}
+
+// apart takes the entry's acknowledgements out: attempt ‖ type ‖ number in a
+// WebSocket frame in a TLS record.
+func apart(all []Record, take bool) (rest []Record, taken int) {
+	const size = 1 + wire.AttemptSize + 2 + 2 + 1 + 16
+	for _, r := range all {
+		if take && r.Size == size {
+			taken++
+			continue
+		}
+		rest = append(rest, r)
+	}
+	return rest, taken
+}
+
+// freeAddress returns a loopback address that was free a moment ago.
+func freeAddress() (string, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return ln.Addr().String(), ln.Close()
+}
