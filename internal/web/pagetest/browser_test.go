@@ -231,9 +231,12 @@ func (b *tab) has(selector string) bool {
 
 func (b *tab) eval(script string, into any) {
 	b.t.Helper()
-	if err := chromedp.Run(b.ctx, chromedp.Evaluate(script, into)); err != nil {
-		// A page that is just being left has no script context; whoever waits asks again.
-		if !strings.Contains(err.Error(), "context") {
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+	defer cancel()
+	if err := chromedp.Run(ctx, chromedp.Evaluate(script, into)); err != nil {
+		// A page that is just being left has no script context, or never answers;
+		// whoever waits asks again.
+		if b.ctx.Err() != nil || !strings.Contains(err.Error(), "context") {
 			b.t.Fatalf("%s: %v", script, err)
 		}
 	}

@@ -31,6 +31,10 @@ func TestFirstStart(t *testing.T) {
 	if err := os.WriteFile(file, n.file, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	other := filepath.Join(n.dir, "other.toml")
+	if err := os.WriteFile(other, []byte("no network"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	p := newSeat(t, "Aldmark")
 	setup, err := web.NewSetup(filepath.Join(n.dir, "first"), nil)
 	if err != nil {
@@ -54,7 +58,7 @@ func TestFirstStart(t *testing.T) {
 	b.fill("#again", passphrase)
 	b.press("Next")
 	b.sees(soon, "A network file says who runs the relays")
-	b.run(chromedp.SetUploadFiles("#file", []string{"flow_test.go"}, chromedp.ByQuery))
+	b.run(chromedp.SetUploadFiles("#file", []string{other}, chromedp.ByQuery))
 	b.press("Look at it")
 	b.sees(soon, "Reading the network file")
 	b.run(chromedp.SetUploadFiles("#file", []string{file}, chromedp.ByQuery))
@@ -76,9 +80,8 @@ func TestFirstStart(t *testing.T) {
 	}
 	b.press("Make the station and start it")
 	made := <-setup.Made()
-	p.cfg = made.Config
+	p.cfg, p.key = made.Config, setup.Key()
 	p.start()
-	p.pages.Welcome(setup.Key())
 	b.sees(soon, "The last step is the first contact")
 	b.accessible("first start, contact")
 	b.press("Later")

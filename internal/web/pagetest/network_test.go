@@ -140,6 +140,7 @@ type seat struct {
 	url   string
 	srv   *httptest.Server
 	h     swap
+	key   string // of the set-up that made it
 	stop  func()
 }
 
@@ -214,6 +215,7 @@ func (p *seat) start() {
 	})
 	wg.Go(func() { pages.Run(ctx) })
 	p.s, p.pages = s, pages
+	pages.Welcome(p.key)
 	p.h.set(pages.Handler(p.gate()))
 	p.stop = func() {
 		p.h.set(nil)
