@@ -91,11 +91,15 @@ func WriteScript(t Transcript) ([]byte, error) {
 
 // ParseScript reads a script. An error names the line. The result is in its
 // normal form.
-func ParseScript(b []byte) (Transcript, error) {
+func ParseScript(b []byte) (Transcript, error) { return ParseScriptOf(b, "", "") }
+
+// ParseScriptOf is ParseScript for a conversation of which one knows who self and
+// other are; the script need not say it.
+func ParseScriptOf(b []byte, self, other string) (Transcript, error) {
 	if !utf8.Valid(b) {
 		return Transcript{}, errors.New("reading the script: it is not text in UTF-8")
 	}
-	p := parser{}
+	p := parser{t: Transcript{Self: self, Other: other}}
 	for i, l := range strings.Split(strings.ReplaceAll(string(b), "\r\n", "\n"), "\n") {
 		p.number = i + 1
 		if err := p.line(strings.TrimPrefix(l, "\ufeff")); err != nil {
