@@ -91,11 +91,15 @@ func WriteScript(t Transcript) ([]byte, error) {
 
 // ParseScript reads a script. An error names the line. The result is in its
 // normal form.
-func ParseScript(b []byte) (Transcript, error) {
+func ParseScript(b []byte) (Transcript, error) { return ParseScriptOf(b, "", "") }
+
+// ParseScriptOf is ParseScript for a conversation of which one knows who self and
+// other are; the script need not say it.
+func ParseScriptOf(b []byte, self, other string) (Transcript, error) {
 	if !utf8.Valid(b) {
 		return Transcript{}, errors.New("reading the script: it is not text in UTF-8")
 	}
-	p := parser{}
+	p := parser{t: Transcript{Self: self, Other: other}}
 	for i, l := range strings.Split(strings.ReplaceAll(string(b), "\r\n", "\n"), "\n") {
 		p.number = i + 1
 		if err := p.line(strings.TrimPrefix(l, "\ufeff")); err != nil {
@@ -149,7 +153,7 @@ func (p *parser) line(l string) error {
 }
 
 // entry begins an entry.
-func (p *parser) entry(name, when, words, rest string) error {
+func (p *parser) entry(who, when, words, rest string) error {
 	at, err := time.Parse(stamp, when)
 	if err != nil {
 		return fmt.Errorf("there is no such time as %s", when)
@@ -168,7 +172,7 @@ func (p *parser) entry(name, when, words, rest string) error {
 		}
 	}
 	p.t.Entries = append(p.t.Entries, e)
-	p.from, p.at = append(p.from, line(name)), append(p.at, p.number)
+	p.from, p.at = append(p.from, name(who)), append(p.at, p.number)
 	p.lines, p.seen = []string{rest}, map[string]bool{}
 	return nil
 }
@@ -184,27 +188,27 @@ func known(state string) bool {
 }
 
 // field reads a line at the top, or one of an entry.
-func (p *parser) field(name, value string) error {
+func (p *parser) field(field, value string) error {
 	top := len(p.from) == 0
 	if p.seen == nil {
 		p.seen = map[string]bool{}
 	}
-	if p.seen[name] && name != "File" {
-		return fmt.Errorf("%s stands there twice", name)
+	if p.seen[field] && field != "File" {
+		return fmt.Errorf("%s stands there twice", field)
 	}
-	p.seen[name] = true
+	p.seen[field] = true
 	switch {
-	case top && name == "Title":
+	case top && field == "Title":
 		p.t.Title = value
-	case top && name == "Self":
-		p.t.Self = line(value)
-	case top && name == "Other":
-		p.t.Other = line(value)
+	case top && field == "Self":
+		p.t.Self = name(value)
+	case top && field == "Other":
+		p.t.Other = name(value)
 	case top:
-		return fmt.Errorf("%s belongs to an entry, and there is none yet", name)
-	case name == "Subject":
+		return fmt.Errorf("%s belongs to an entry, and there is none yet", field)
+	case field == "Subject":
 		p.t.Entries[len(p.from)-1].Subject = value
-	case name == "File":
+	case field == "File":
 		a, err := attachment(value)
 		if err != nil {
 			return err
@@ -212,7 +216,7 @@ func (p *parser) field(name, value string) error {
 		e := &p.t.Entries[len(p.from)-1]
 		e.Attachments = append(e.Attachments, a)
 	default:
-		return fmt.Errorf("%s belongs to the top, before the first entry", name)
+		return fmt.Errorf("%s belongs to the top, before the first entry", field)
 	}
 	return nil
 }
@@ -249,15 +253,15 @@ func (p *parser) finish() (Transcript, error) {
 	if p.t.Self == "" {
 		p.t.Self = Me
 	}
-	for i, name := range p.from {
-		if p.t.Other == "" && name != p.t.Self {
-			p.t.Other = name
+	for i, from := range p.from {
+		if p.t.Other == "" && from != p.t.Self {
+			p.t.Other = from
 		}
-		if name != p.t.Self && name != p.t.Other {
-			return Transcript{}, fmt.Errorf("line %d: %s writes, and the conversation is between %s and %s: is the name misspelt? Self and Other at the top say who is who", p.at[i], name, p.t.Self, p.t.Other)
+		if from != p.t.Self && from != p.t.Other {
+			return Transcript{}, fmt.Errorf("line %d: %s writes, and the conversation is between %s and %s: is the name misspelt? Self and Other at the top say who is who", p.at[i], from, p.t.Self, p.t.Other)
 		}
 		e := &p.t.Entries[i]
-		e.Outgoing = name == p.t.Self
+		e.Outgoing = from == p.t.Self
 		if e.Kind == "" {
 			e.Kind = Signal
 			if e.Subject != "" || len(e.Attachments) > 0 {

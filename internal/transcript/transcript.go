@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -75,7 +76,7 @@ func States(kind string, outgoing bool) []string {
 // lines ended by a line feed, nothing invisible in a text, a name for everybody.
 // Writing a transcript or its normal form is the same.
 func (t Transcript) Normal() Transcript {
-	t.Title, t.Self, t.Other = line(t.Title), line(t.Self), line(t.Other)
+	t.Title, t.Self, t.Other = line(t.Title), name(t.Self), name(t.Other)
 	if t.Self == "" {
 		t.Self = Me
 	}
@@ -166,6 +167,19 @@ func line(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\uFFFD")))
+}
+
+// dated is what follows a name in a script.
+var dated = regexp.MustCompile(`, (\d{4}-\d\d-\d\d \d\d:\d\d)`)
+
+// name makes one line of a principal's name that a script cannot take for a remark
+// or for a name with a time.
+func name(s string) string {
+	s = dated.ReplaceAllString(line(s), "; $1")
+	if rest, ok := strings.CutPrefix(s, "#"); ok {
+		s = "\uFF03" + rest // the wide form of the same sign
+	}
+	return s
 }
 
 // text makes lines of s that end with a line feed each, without what cannot be
