@@ -55,6 +55,8 @@ func NewPages(s *station.Station, cfg PagesConfig) (*Pages, error) {
 // routes names every page and action. What open lists works without a session.
 func (p *Pages) routes() {
 	open := map[string]http.HandlerFunc{
+		"GET /welcome":          p.greet,
+		"POST /new-vault":       p.newVault,
 		"GET /unlock":           p.showUnlock,
 		"POST /unlock":          p.unlock,
 		"GET /pair/{token}":     p.showPair,
@@ -67,6 +69,14 @@ func (p *Pages) routes() {
 		p.mux.HandleFunc(pattern, h)
 	}
 	signedIn := map[string]func(*visit){
+		"GET /c/{contact}/burn":           p.showBurn,
+		"POST /c/{contact}/burn":          p.burn,
+		"POST /c/{contact}/export":        p.export,
+		"GET /forge":                      p.showForge,
+		"POST /forge":                     p.forge,
+		"GET /panic":                      p.showPanic,
+		"POST /panic":                     p.panicNow,
+		"POST /settings/backup":           p.backup,
 		"GET /{$}":                        p.showDesk,
 		"GET /part/people":                p.partPeople,
 		"GET /part/facts":                 p.partFacts,

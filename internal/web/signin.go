@@ -81,7 +81,7 @@ func (p *Pages) device(r *http.Request, g Gate) string {
 // lockedPage is all that a locked page may say.
 type lockedPage struct {
 	Problem string
-	Wait    bool
+	Fresh   bool // there is no vault: everything was erased
 }
 
 func (p *Pages) showUnlock(w http.ResponseWriter, r *http.Request) {
@@ -93,6 +93,7 @@ func (p *Pages) showUnlock(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Pages) renderLocked(w http.ResponseWriter, status int, l lockedPage) {
+	l.Fresh = !p.s.HasVault()
 	p.render(w, status, "locked", l)
 }
 
@@ -109,7 +110,7 @@ func (p *Pages) unlock(w http.ResponseWriter, r *http.Request) {
 	switch err := p.try(r, g, []byte(pass)); {
 	case err == nil:
 	case errors.As(err, new(waitError)):
-		p.renderLocked(w, http.StatusTooManyRequests, lockedPage{Problem: err.Error(), Wait: true})
+		p.renderLocked(w, http.StatusTooManyRequests, lockedPage{Problem: err.Error()})
 		return
 	default:
 		problem, status := p.text.say("locked.trouble", err.Error()), http.StatusInternalServerError

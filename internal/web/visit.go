@@ -109,9 +109,14 @@ func (p *Pages) done(v *visit, to, key string, args ...any) {
 
 // guardedAPI serves the API to signed-in pages and to whoever has a token.
 func (p *Pages) guardedAPI() http.Handler {
+	program := RequireToken(p.s, p.cfg.API)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/v1/unlock" { // passphrases are tried at the door only
+		if r.URL.Path == "/v1/unlock" || r.URL.Path == "/v1/vault" { // passphrases are tried at the door only
 			http.Error(w, "unlock on the page or with \"backchannel unlock\"", http.StatusForbidden)
+			return
+		}
+		if _, given := bearer(r); given {
+			program.ServeHTTP(w, r)
 			return
 		}
 		session := p.find(r)
