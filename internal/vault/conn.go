@@ -158,4 +158,6 @@ type Tx struct {
 	*conn
 	now  func() time.Time
 	wipe bool // the log must be emptied after the commit
+
+	applied []Applied
 }
