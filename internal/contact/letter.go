@@ -29,6 +29,9 @@ const (
 // ErrParts is what ParseLetter says of content that is no letter with attachments.
 var ErrParts = errors.New("the parts of the letter are malformed")
 
+// ErrFile is what EditText says of an item without a text of its own.
+var ErrFile = errors.New("the letter is a file: its text cannot be changed")
+
 // Part is one attachment of a letter, or a file to attach.
 type Part struct {
 	Number  int    // from 1
@@ -209,7 +212,7 @@ func ReadItem(h Header, content []byte) (text Text, parts []Part) {
 func EditText(h Header, content []byte, text string) (mediaType string, edited []byte, err error) {
 	if h.Kind == Signal || !HasParts(h.Type) {
 		if h.Kind == Letter && readableType(h.Type) == "" {
-			return "", nil, errors.New("the letter is a file: its text cannot be changed")
+			return "", nil, ErrFile
 		}
 		return h.Type, []byte(text), nil
 	}

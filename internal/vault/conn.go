@@ -161,3 +161,6 @@ type Tx struct {
 
 	applied []Applied
 }
+
+// Now is the time by the clock that dates items.
+func (tx *Tx) Now() time.Time { return tx.now() }

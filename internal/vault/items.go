@@ -88,6 +88,7 @@ type Filter struct {
 	Outgoing    bool       // only what goes out
 	Unread      bool       // only what came in whole and was not read
 	Undelivered bool       // only what goes out and was not delivered
+	Talk        bool       // no messages of negotiations
 	Before      int64      // only with a lower Number, for pages; 0 for all
 	Limit       int        // the newest so many; 0 for all
 }
@@ -155,6 +156,9 @@ func (tx *Tx) Items(f Filter) (out []Item, err error) {
 		if w.on {
 			where = append(where, w.sql)
 		}
+	}
+	if f.Talk {
+		where, args = append(where, "class <> ?"), append(args, int(wire.ClassNegotiation))
 	}
 	if f.Before > 0 {
 		where, args = append(where, "i.number < ?"), append(args, f.Before)
