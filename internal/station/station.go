@@ -198,7 +198,7 @@ func LoadVault(v *vault.Vault, count int) (lanes contact.Lanes, all []Loaded, da
 				return err
 			}
 			for _, it := range items {
-				l.Queue = append(l.Queue, Outgoing{it.ID, it.Class, it.Size, it.Assigned})
+				l.Queue = append(l.Queue, Outgoing{it.ID, it.Class, it.Size, it.Assigned, it.Note})
 			}
 			all = append(all, l)
 		}
