@@ -31,7 +31,9 @@ type entryView struct {
 	State    string // in words
 	Shape    string // waiting, sent, delivered, acknowledged, …: a sign beside the words
 	Progress bool
-	Parts    []partView
+	Parts    []partView // hides those of the item
+
+	CanAcknowledge, CanCancel bool
 }
 
 // partView is an attachment.
@@ -71,14 +73,14 @@ type logPart struct {
 // log reads a page of a conversation.
 func (p *Pages) log(v *visit, c contactView, before string) (logPart, error) {
 	out := logPart{Contact: c, Token: v.session.form, Before: before}
-	page, err := p.conversation(v.r.Context(), c.ID, before, pageSize)
+	page, err := p.s.Conversation(v.r.Context(), c.ID, before, pageSize)
 	if err != nil {
 		return out, err
 	}
 	day := ""
 	digest := fnv.New64a()
 	for _, it := range page.Items {
-		e := p.entry(it, v.r.Context())
+		e := p.entry(it)
 		if d := e.When.Local().Format(time.DateOnly); d != day {
 			e.NewDay, day = true, d
 		}
@@ -88,20 +90,21 @@ func (p *Pages) log(v *visit, c contactView, before string) (logPart, error) {
 	if page.More && len(page.Items) > 0 {
 		out.Earlier = "/c/" + c.ID + "?before=" + page.Items[0].ID
 	}
-	fmt.Fprintf(digest, "%v %v", c.Verified, out.Earlier)
+	fmt.Fprintf(digest, "%v %v %v", c.Verified, out.Earlier, c.Expiry)
 	out.Seen = fmt.Sprintf("%x", digest.Sum64())
 	return out, nil
 }
 
 // entry describes one item.
-func (p *Pages) entry(it station.ItemInfo, ctx context.Context) entryView {
+func (p *Pages) entry(it station.ItemInfo) entryView {
 	e := entryView{ItemInfo: it, When: it.Created}
-	text, kind, ok := p.textOf(ctx, it)
-	if ok {
+	if text := it.Text; text != "" {
 		if len(text) > shownText {
 			text, e.Cut = cut(text, shownText), true
 		}
-		e.Body = readable(text, kind)
+		e.Body = readable(text, it.TextType)
+	} else if it.Kind == "letter" && strings.HasPrefix(it.MediaType, "text/") && it.Finished != nil && !it.Damaged {
+		e.Cut = it.Size > 0 // too long to be carried along
 	}
 	switch it.State {
 	case station.ItemWaiting:
@@ -115,10 +118,20 @@ func (p *Pages) entry(it station.ItemInfo, ctx context.Context) entryView {
 	case station.ItemArrived:
 		e.State, e.Shape = p.text.say("item.arrived"), "delivered"
 	}
+	switch {
+	case it.State == station.ItemAcknowledged:
+		e.State, e.Shape = p.text.say("item.acknowledged"), "acknowledged"
+	case it.State == station.ItemCancelled, it.Cancelled:
+		e.State, e.Shape, e.Progress = p.text.say("item.cancelled"), "cancelled", false
+	case !it.Outgoing && it.Acknowledged != nil:
+		e.State, e.Shape = p.text.say("item.youacknowledged"), "acknowledged"
+	}
+	e.CanAcknowledge = !it.Outgoing && it.State == station.ItemArrived && it.Acknowledged == nil && !it.Damaged && !it.Cancelled
+	e.CanCancel = it.Outgoing && (it.State == station.ItemWaiting || it.State == station.ItemSending)
 	if it.Damaged {
 		e.State, e.Shape, e.Progress = p.text.say("item.damaged"), "damaged", false
 	}
-	e.Parts = p.parts(it, ok)
+	e.Parts = p.parts(it)
 	return e
 }
 
@@ -165,8 +178,12 @@ func (p *Pages) conversationPage(v *visit, code int, c contactView, problem stri
 		page.Draft, page.Text = *draft, string(draft.Content)
 		page.Writing = draft.Kind
 	} else {
-		kept := p.draft(ctx, c.ID)
-		page.Draft, page.Text = kept, string(kept.Content)
+		kept, err := p.s.KeptDraft(ctx, c.ID)
+		if err != nil {
+			p.fail(v, err)
+			return
+		}
+		page.Draft.Subject, page.Text = kept.Subject, kept.Text
 		if kept.Kind == "letter" {
 			page.Writing = "letter"
 		}
@@ -235,7 +252,7 @@ func (p *Pages) send(v *visit, c contactView, d station.Draft) {
 		p.conversationPage(v, statusOf(err), c, p.text.sentence(err), &d)
 		return
 	}
-	if err := p.dropDraft(v.r.Context(), c.ID); err != nil {
+	if err := p.s.KeepDraft(v.r.Context(), c.ID, station.KeptDraft{}); err != nil {
 		p.cfg.Log.Warn("pages: erasing a draft failed", "error", err)
 	}
 	p.sent(v, c)

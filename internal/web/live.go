@@ -116,7 +116,7 @@ func hintsOf(n station.Notice) []hint {
 			return []hint{{hintPeople, ""}, {hintTalk, n.Contact}, {hintArrived, n.Contact}}
 		}
 		return []hint{{hintTalk, n.Contact}}
-	case station.EventDelivered:
+	case station.EventDelivered, station.EventAcknowledged, station.EventCancelled, station.EventExpired, station.EventChanged:
 		return []hint{{hintPeople, ""}, {hintTalk, n.Contact}}
 	default:
 		return []hint{{hintTalk, n.Contact}}

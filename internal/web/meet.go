@@ -267,13 +267,21 @@ func (p *Pages) showAbout(v *visit) {
 		p.fail(v, err)
 		return
 	}
-	p.show(v, http.StatusOK, "about", aboutPage{c, st.LanesFree, v.session.form})
+	page := aboutPage{Contact: c, Free: st.LanesFree, Token: v.session.form, Expiry: "other", Now: p.cfg.Now().Format(fieldTime)}
+	for _, k := range keepTimes {
+		if int64(k.For/time.Second) == c.Expiry {
+			page.Expiry = k.Name
+		}
+	}
+	p.show(v, http.StatusOK, "about", page)
 }
 
 type aboutPage struct {
 	Contact contactView
 	Free    int
 	Token   string
+	Expiry  string // name of its self-expiry
+	Now     string
 }
 
 func (p *Pages) rename(v *visit) {

@@ -69,6 +69,14 @@ func (p *Pages) routes() {
 		p.mux.HandleFunc(pattern, h)
 	}
 	signedIn := map[string]func(*visit){
+		"GET /search":                     p.search,
+		"POST /items/{item}/acknowledge":  p.acknowledge,
+		"POST /items/{item}/cancel":       p.cancelItem,
+		"POST /items/{item}/erase":        p.eraseItem,
+		"POST /items/{item}/edit":         p.editItem,
+		"POST /c/{contact}/insert":        p.insertItem,
+		"POST /c/{contact}/mute":          p.mute,
+		"POST /c/{contact}/expiry":        p.expire,
 		"GET /c/{contact}/burn":           p.showBurn,
 		"POST /c/{contact}/burn":          p.burn,
 		"POST /c/{contact}/export":        p.export,
