@@ -73,7 +73,7 @@ func (o *site) openLocal(address, url string, first *firstStart) (err error) {
 		return errors.Join(fmt.Errorf("noting where the pages are: %w", err), ln.Close())
 	}
 	if first != nil {
-		o.pages.Welcome(first.key)
+		o.pages.Welcome(first.key, first.made.Restored...)
 		first.set(o.pages.Handler(g))
 		o.gates = append(o.gates, gate{ln, first.srv, true})
 	} else {

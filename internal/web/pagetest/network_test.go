@@ -141,6 +141,7 @@ type seat struct {
 	srv   *httptest.Server
 	h     swap
 	key   string // of the set-up that made it
+	said  []string
 	stop  func()
 }
 
@@ -215,7 +216,7 @@ func (p *seat) start() {
 	})
 	wg.Go(func() { pages.Run(ctx) })
 	p.s, p.pages = s, pages
-	pages.Welcome(p.key)
+	pages.Welcome(p.key, p.said...)
 	p.h.set(pages.Handler(p.gate()))
 	p.stop = func() {
 		p.h.set(nil)

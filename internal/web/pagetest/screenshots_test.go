@@ -1,10 +1,16 @@
 package pagetest_test
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,7 +104,7 @@ func (b *tab) draw(name, path string) {
 			name          string
 			width, height int64
 		}{{"desk", 1280, 860}, {"phone", 360, 740}} {
-			var png []byte
+			var shot []byte
 			b.scheme(scheme)
 			b.width(size.width, size.height)
 			b.visit(path)
@@ -107,9 +113,9 @@ func (b *tab) draw(name, path string) {
 				b.eval("document.readyState === 'complete'", &loaded)
 				return loaded
 			})
-			b.run(chromedp.CaptureScreenshot(&png))
+			b.run(chromedp.CaptureScreenshot(&shot))
 			file := filepath.Join(*screenshots, fmt.Sprintf("%s-%s-%s.png", name, size.name, scheme))
-			if err := os.WriteFile(file, png, 0o644); err != nil {
+			if err := os.WriteFile(file, small(b.t, shot), 0o644); err != nil {
 				b.t.Fatal(err)
 			}
 		}
@@ -151,4 +157,52 @@ func story(t *testing.T, a, b *seat, toB, toA string) {
 		it, err := a.s.Item(t.Context(), items[0].ID)
 		return err == nil && it.State == station.ItemAcknowledged
 	})
+}
+
+// small encodes a picture anew, with 256 colours: these pages have few, and
+// letters keep their edges.
+func small(t *testing.T, shot []byte) []byte {
+	t.Helper()
+	img, err := png.Decode(bytes.NewReader(shot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[color.RGBA]int{}
+	r := img.Bounds()
+	at := func(x, y int) color.RGBA {
+		c, _ := color.RGBAModel.Convert(img.At(x, y)).(color.RGBA)
+		return color.RGBA{c.R &^ 7, c.G &^ 7, c.B &^ 7, 255} // what the eye does not tell apart is one
+	}
+	exact := map[color.RGBA]color.RGBA{}
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			k := at(x, y)
+			if count[k]++; count[k] == 1 {
+				exact[k], _ = color.RGBAModel.Convert(img.At(x, y)).(color.RGBA)
+			}
+		}
+	}
+	keys := slices.SortedFunc(maps.Keys(count), func(a, b color.RGBA) int { return count[b] - count[a] })
+	var palette color.Palette
+	for _, k := range keys[:min(len(keys), 256)] {
+		palette = append(palette, exact[k])
+	}
+	index := map[color.RGBA]uint8{}
+	out := image.NewPaletted(r, palette)
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			k := at(x, y)
+			i, ok := index[k]
+			if !ok {
+				i = uint8(palette.Index(exact[k]))
+				index[k] = i
+			}
+			out.SetColorIndex(x, y, i)
+		}
+	}
+	var b bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, out); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
