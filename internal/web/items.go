@@ -10,8 +10,8 @@ import (
 	"backchannel/internal/station"
 )
 
-// itemRef is a path parameter that names an item.
-type itemRef struct {
+// ItemRef is a path parameter that names an item.
+type ItemRef struct {
 	Item string `path:"item" doc:"an item's identifier, or the first digits of it if they are unique"`
 }
 
@@ -67,11 +67,11 @@ func registerItems(api huma.API, s *station.Station) {
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/items/{item}", "item", "One signal or letter", 200),
-		func(ctx context.Context, in *itemRef) (*reply[station.ItemInfo], error) {
+		func(ctx context.Context, in *ItemRef) (*reply[station.ItemInfo], error) {
 			return answer(s.Item(ctx, in.Item))
 		})
 	huma.Register(api, operation(http.MethodGet, "/v1/items/{item}/content", "content", "The content of an item that is here whole", 200),
-		func(ctx context.Context, in *itemRef) (*fileReply, error) {
+		func(ctx context.Context, in *ItemRef) (*fileReply, error) {
 			b, err := s.Content(ctx, in.Item)
 			if err != nil {
 				return nil, problem(err)
@@ -79,7 +79,7 @@ func registerItems(api huma.API, s *station.Station) {
 			return file(b), nil
 		})
 	type part struct {
-		itemRef
+		ItemRef
 		Number int `path:"number" minimum:"1" doc:"of the attachment, from 1"`
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/items/{item}/parts/{number}", "attachment", "An attachment of a letter that is here whole", 200),
@@ -91,7 +91,7 @@ func registerItems(api huma.API, s *station.Station) {
 			return file(b), nil
 		})
 	huma.Register(api, operation(http.MethodPost, "/v1/items/{item}/read", "mark-read", "Mark an item as read, here only", 204),
-		func(ctx context.Context, in *itemRef) (*struct{}, error) { return nil, problem(s.MarkRead(ctx, in.Item)) })
+		func(ctx context.Context, in *ItemRef) (*struct{}, error) { return nil, problem(s.MarkRead(ctx, in.Item)) })
 }
 
 func registerSending(api huma.API, s *station.Station) {
@@ -153,11 +153,11 @@ func registerSending(api huma.API, s *station.Station) {
 		})
 
 	huma.Register(api, operation(http.MethodPost, "/v1/items/{item}/acknowledge", "acknowledge", "Tell the other side that a person has the item: a message of a fixed size, once", 200),
-		func(ctx context.Context, in *itemRef) (*reply[station.ItemInfo], error) {
+		func(ctx context.Context, in *ItemRef) (*reply[station.ItemInfo], error) {
 			return answer(s.Acknowledge(ctx, in.Item))
 		})
 	huma.Register(api, operation(http.MethodPost, "/v1/items/{item}/cancel", "cancel", "Withdraw an item of one's own that is not on its way as a whole", 200),
-		func(ctx context.Context, in *itemRef) (*reply[station.ItemInfo], error) {
+		func(ctx context.Context, in *ItemRef) (*reply[station.ItemInfo], error) {
 			return answer(s.CancelItem(ctx, in.Item))
 		})
 }
@@ -173,11 +173,11 @@ type writtenLetter struct {
 
 func registerCopies(api huma.API, s *station.Station) {
 	huma.Register(api, operation(http.MethodDelete, "/v1/items/{item}", "erase-item", "Erase one's own copy", 204),
-		func(ctx context.Context, in *itemRef) (*struct{}, error) {
+		func(ctx context.Context, in *ItemRef) (*struct{}, error) {
 			return nil, problem(s.EraseItem(ctx, in.Item))
 		})
 	type edit struct {
-		itemRef
+		ItemRef
 		Body station.Edit
 	}
 	huma.Register(api, operation(http.MethodPatch, "/v1/items/{item}", "edit-item", "Change one's own copy, whoever wrote it; nothing tells that it was changed", 200),
