@@ -49,6 +49,7 @@ type side struct {
 	saved map[uint32][]byte
 
 	items    []*outgoing
+	gone     []*outgoing // withdrawn
 	received map[wire.ItemID][]byte
 	complete []wire.ItemID // in order of completion
 	classes  map[wire.ItemID]wire.Class
@@ -152,7 +153,7 @@ func (d *side) write() {
 }
 
 func (d *side) item(id wire.ItemID) *outgoing {
-	for _, o := range d.items {
+	for _, o := range slices.Concat(d.items, d.gone) {
 		if o.id == id {
 			return o
 		}
