@@ -237,7 +237,7 @@ func (s *Station) trouble(doing string, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &known):
-		return err
+		return known
 	case errors.Is(err, vault.ErrClosed): // locked while it was being used
 		return &Error{CodeLocked, doing, err}
 	case errors.Is(err, vault.ErrWrongPassphrase):
