@@ -104,9 +104,9 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 	group("talk", "Use a station:",
 		inviteCommand(), acceptCommand(), contactsCommand(), wordsCommand(), confirmCommand(), laneCommand(),
 		sendCommand(), inboxCommand(), readCommand(), followCommand(), statusCommand(), unlockCommand(), lockCommand())
-	group("deny", "Leave no proof and no trace:", exportCommand(), forgeCommand(), burnCommand(), panicCommand())
 	group("run", "Run a station or a network:",
 		stationCommand(), networkCommand(), relayCommand(), entryCommand(), tokenCommand(), manCommand())
+	group("deny", "Leave no proof and no trace:", exportCommand(), forgeCommand(), burnCommand(), panicCommand())
 	return root
 }
 

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -136,7 +137,8 @@ func RequireToken(s *station.Station, next http.Handler) http.Handler {
 }
 
 func refuse(w http.ResponseWriter, err error) {
-	if p, ok := problem(err).(*huma.ErrorModel); ok {
+	var p *huma.ErrorModel
+	if errors.As(problem(err), &p) {
 		writeProblem(w, p)
 	}
 }
