@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -136,7 +137,8 @@ func RequireToken(s *station.Station, next http.Handler) http.Handler {
 }
 
 func refuse(w http.ResponseWriter, err error) {
-	if p, ok := problem(err).(*huma.ErrorModel); ok {
+	var p *huma.ErrorModel
+	if errors.As(problem(err), &p) {
 		writeProblem(w, p)
 	}
 }
@@ -171,7 +173,7 @@ func registerTokens(api huma.API, s *station.Station) {
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/tokens", "new-token", "Make a token for a program; its secret is shown once", 201),
 		func(ctx context.Context, in *make) (*reply[station.NewToken], error) {
-			return answer(s.MakeToken(ctx, in.Body.Name, in.Body.Scopes))
+			return answer(s.NewToken(ctx, in.Body.Name, in.Body.Scopes))
 		})
 
 	type ref struct {
@@ -188,8 +190,8 @@ func (c *Client) Tokens(ctx context.Context) ([]station.Token, error) {
 	return call[[]station.Token](ctx, c, http.MethodGet, "/v1/tokens", nil, nil)
 }
 
-// MakeToken makes a token.
-func (c *Client) MakeToken(ctx context.Context, name string, scopes []station.Scope) (station.NewToken, error) {
+// NewToken makes a token.
+func (c *Client) NewToken(ctx context.Context, name string, scopes []station.Scope) (station.NewToken, error) {
 	return call[station.NewToken](ctx, c, http.MethodPost, "/v1/tokens", nil, map[string]any{"name": name, "scopes": scopes})
 }
 
