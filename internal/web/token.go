@@ -26,13 +26,18 @@ var scopes = map[string]station.Scope{
 	"items": station.ScopeRead, "item": station.ScopeRead, "content": station.ScopeRead,
 	"mark-read": station.ScopeRead, "export": station.ScopeRead,
 
-	"send-signal": station.ScopeSend, "send-letter": station.ScopeSend,
+	"conversation": station.ScopeRead, "search": station.ScopeRead, "attachment": station.ScopeRead, "estimate": station.ScopeRead,
+
+	"send-signal": station.ScopeSend, "send-letter": station.ScopeSend, "send-written": station.ScopeSend, "cancel": station.ScopeSend,
 
 	// Whom one meets, and what is erased, is a person's decision. forge is the
 	// person's as well: it can begin with a real conversation.
 	"unlock": owner, "lock": owner, "invite": owner, "cancel-invitation": owner, "accept": owner, "rename": owner,
 	"words": owner, "confirm": owner, "assign-lane": owner, "free-lane": owner,
 	"forge": owner, "burn": owner, "panic": owner, "new-vault": owner,
+	"acknowledge": owner, // it says that a person has it
+	"edit-item": owner, "insert-item": owner, "erase-item": owner, "draft": owner, "keep-draft": owner, "mute": owner, "set-expiry": owner,
+	"backup": owner, "pages": owner, "pair": owner, "devices": owner, "revoke-device": owner, "page-options": owner, "set-page-options": owner,
 	"tokens": owner, "new-token": owner, "revoke-token": owner,
 }
 
