@@ -50,20 +50,22 @@ var arrows = map[string][]string{
 	"internal/pairwise":      {"internal/wire", "internal/suite"},
 	"internal/contact":       {"internal/pairwise", "internal/wire", "internal/suite"},
 	"internal/negotiation":   {"internal/pairwise", "internal/wire", "internal/suite"},
+	"internal/transcript":    {},
 	"internal/link":          {"internal/wire", "internal/suite"},
 	"internal/link/linktest": {"internal/link"},
 	"internal/relay":         {"internal/link", "internal/roster", "internal/mix", "internal/mark"},
 	"internal/entry":         {"internal/link", "internal/roster", "internal/mix"},
 	"internal/vault":         {"internal/contact", "internal/pairwise", "internal/negotiation"},
-	"internal/station": {"internal/vault", "internal/contact", "internal/pairwise", "internal/negotiation",
+	"internal/station": {"internal/transcript", "internal/vault", "internal/contact", "internal/pairwise", "internal/negotiation",
 		"internal/link", "internal/roster", "internal/mix", "internal/mark"},
-	"internal/web":        {"internal/station"},
+	"internal/web":        {"internal/station", "internal/transcript"},
 	"internal/bench":      {"internal/mix", "internal/roster", "internal/pairwise", "internal/contact"},
 	"internal/sim":        {"internal/relay", "internal/entry", "internal/station", "internal/link/linktest"},
 	"lab":                 {"internal/sim"},
 	"vectors":             {"internal/mix", "internal/roster", "internal/pairwise", "internal/contact", "internal/negotiation"},
 	"deploy":              {"internal/relay", "internal/entry", "internal/station"},
 	"cmd/backchannel":     {"internal/relay", "internal/entry", "internal/station", "internal/web", "internal/bench"},
+	"examples":            {"internal/web"},
 	"cmd/backchannel-lab": {"lab"},
 }
 
@@ -78,7 +80,7 @@ var notReleased = []string{"internal/sim", "internal/link/linktest", "lab"}
 // pure packages take bytes, time and randomness as arguments, so that the same
 // code serves vectors, fuzzing, the simulation and the attacks.
 var pure = []string{"internal/suite", "internal/wire", "internal/roster", "internal/mix", "internal/pairwise",
-	"internal/contact", "internal/negotiation"}
+	"internal/contact", "internal/negotiation", "internal/transcript"}
 
 // world are the packages (and those below them) that a pure package does without.
 var world = []string{"net", "os", "log", "syscall", "database/sql", "flag", "math/rand", "golang.org/x/sys"}
@@ -97,6 +99,12 @@ var named = []exception{
 	{"internal/station", "crypto/rand", "an unbiased shuffle of lanes and circuits needs uniform numbers; no algorithm is named"},
 	{"internal/link", "crypto/tls", "the transport between servers and to stations is TLS 1.3"},
 	{"cmd/backchannel", "crypto/sha256", "the demo measures what arrived with a hash that is not the program's"},
+	{"cmd/backchannel", "crypto/tls", "the pages for paired devices are served over TLS"},
+	{"cmd/backchannel", "crypto/x509", "their certificate, on which nothing else relies"},
+	{"cmd/backchannel", "crypto/x509/pkix", "the same"},
+	{"cmd/backchannel", "crypto/ecdsa", "the same: browsers accept no Ed25519"},
+	{"cmd/backchannel", "crypto/elliptic", "the same"},
+	{"cmd/backchannel", "crypto/rand", "crypto/x509 wants a source to sign with"},
 	{"internal/link", "crypto/x509", "a pinned server key travels in a certificate"},
 	{"internal/link", "crypto/x509/pkix", "the same; its name says nothing"},
 	{"internal/sim", "crypto/ed25519", "the type of a pinned key; suite makes the key"},
@@ -105,6 +113,8 @@ var named = []exception{
 	{"internal/negotiation", "crypto/sha512", "the challenge of RFC 8032 and coefficients uniform modulo the group order"},
 	{"internal/negotiation", "crypto/ed25519", "the result must hold for an ordinary verifier, so one checks it"},
 	{"vectors", "crypto/sha512", "fixed inputs of 64 bytes for the vectors"},
+	{"internal/web", "crypto/rand", "names of sessions and tokens of forms are random text; no algorithm is named"},
+	{"internal/web", "crypto/subtle", "the token of a form is compared in constant time"},
 	{"internal/link", "crypto/rand", "crypto/x509 wants a source to sign with"},
 	{"internal/negotiation", "github.com/cloudflare/circl/group", "blind rounds are arithmetic in ristretto255; every hash of our own goes through suite"},
 	{"internal/negotiation", "github.com/cloudflare/circl/zk/dl", "proofs of keys are checked by circl"},
@@ -116,16 +126,17 @@ var named = []exception{
 var foreign = map[string][]string{
 	"github.com/cloudflare/circl":         {"internal/suite", "internal/negotiation"},
 	"filippo.io/edwards25519":             {"internal/negotiation"},
-	"github.com/BurntSushi/toml":          {"internal/wire", "internal/relay", "internal/entry", "internal/station", "cmd/backchannel"},
+	"github.com/BurntSushi/toml":          {"internal/wire", "internal/relay", "internal/entry", "internal/station", "internal/web", "cmd/backchannel"},
 	"github.com/coder/websocket":          {"internal/link"},
 	"github.com/danielgtaylor/huma/v2":    {"internal/web"},
-	"github.com/fxamacker/cbor/v2":        {"internal/contact", "internal/negotiation"},
+	"github.com/fxamacker/cbor/v2":        {"internal/contact", "internal/negotiation", "internal/vault"},
 	"github.com/ncruces/go-sqlite3":       {"internal/vault"},
 	"github.com/prometheus/client_golang": {"internal/relay", "internal/entry", "internal/station"},
 	"github.com/skip2/go-qrcode":          {"internal/contact", "internal/web", "cmd/backchannel"},
 	"github.com/spf13/cobra":              {"cmd/backchannel", "cmd/backchannel-lab"},
 	"github.com/tyler-smith/go-bip39":     {"internal/contact"},
 	"github.com/vbauerster/mpb/v8":        {"cmd/backchannel", "cmd/backchannel-lab"},
+	"github.com/yuin/goldmark":            {"internal/web"},
 	"github.com/zalando/go-keyring":       {"cmd/backchannel"},
 	"golang.org/x/crypto":                 {"internal/vault"},
 	"golang.org/x/net":                    {"internal/link"},

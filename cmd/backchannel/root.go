@@ -102,11 +102,16 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 	}
 	group("try", "Try it:", demoCommand(), benchCommand())
 	group("talk", "Use a station:",
-		inviteCommand(), acceptCommand(), contactsCommand(), wordsCommand(), confirmCommand(), laneCommand(),
-		sendCommand(), inboxCommand(), readCommand(), followCommand(), statusCommand(), unlockCommand(), lockCommand())
+		openCommand(), pairCommand(),
+		inviteCommand(), acceptCommand(), wordsCommand(), confirmCommand(), contactsCommand(), renameCommand(),
+		laneCommand(), muteCommand(true), muteCommand(false), expireCommand(),
+		sendCommand(), draftCommand(), inboxCommand(), readCommand(), ackCommand(), cancelCommand(), searchCommand(), followCommand(),
+		editCommand(), insertCommand(), eraseCommand(),
+		statusCommand(), unlockCommand(), lockCommand(), backupCommand())
+	group("deny", "Leave no proof and no trace:", exportCommand(), forgeCommand(), burnCommand(), panicCommand())
 	group("check", "Check what was agreed:", verifyCommand())
 	group("run", "Run a station or a network:",
-		stationCommand(), networkCommand(), relayCommand(), entryCommand())
+		stationCommand(), restoreCommand(), networkCommand(), relayCommand(), entryCommand(), tokenCommand(), manCommand())
 	return root
 }
 

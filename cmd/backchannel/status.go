@@ -14,7 +14,11 @@ import (
 
 func statusCommand() *cobra.Command {
 	return clientCommand(&cobra.Command{
-		Use: "status", Short: "Show the station, its network and what waits", Args: cobra.NoArgs,
+		Use: "status", Short: "Show the station, its network and what waits",
+		Long: `Show whether the traffic is the same as always, or what is wrong; the network and who
+runs its relays; how many stations take part; lanes; and what waits to be delivered.`,
+		Example: "  backchannel status\n  backchannel status --json",
+		Args:    cobra.NoArgs,
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
 			s, err := c.Status(cmd.Context())
 			if err != nil {
@@ -63,6 +67,9 @@ func printStatus(w io.Writer, s station.Status) {
 		}
 	}
 	fmt.Fprintf(w, "  waiting    %s\n", waiting)
+	if s.Backup != nil {
+		fmt.Fprintf(w, "  restored   from the backup of %s; what came in later is not here\n", s.Backup.Local().Format("Mon 2 Jan 2006 15:04"))
+	}
 	for _, warning := range s.Warnings {
 		fmt.Fprintf(w, "  ! %s\n", warning)
 	}

@@ -3,6 +3,7 @@ package station
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"backchannel/internal/contact"
@@ -24,7 +25,12 @@ type conversation struct {
 // meets tells whether the contact may be looked for at t: an invitation that
 // nobody came for is not looked for after its expiry.
 func (c *conversation) meets(t time.Time) bool {
-	return c.session.Phase() != pairwise.Refused && (c.session.Phase() != pairwise.Waiting || c.contact.Expires.IsZero() || t.Before(c.contact.Expires))
+	return !c.over() && (c.session.Phase() != pairwise.Waiting || c.contact.Expires.IsZero() || t.Before(c.contact.Expires))
+}
+
+// over tells whether the contact is never looked for again.
+func (c *conversation) over() bool {
+	return c.session.Phase() == pairwise.Refused || c.session.Phase() == pairwise.Lost
 }
 
 // together tells whether the contact talks in the running circuits.
@@ -57,6 +63,7 @@ type Outgoing struct {
 	Class    wire.Class
 	Size     uint32
 	Assigned uint32 // bytes that are in frames already
+	Note     bool   // a note about an item: nobody is told of it
 }
 
 // Unlock gives the node its vault and contacts. From the next attempt on their
@@ -65,6 +72,9 @@ func (n *Node) Unlock(v *vault.Vault, lanes contact.Lanes, all []Loaded) {
 	n.vault, n.lanes = v, lanes
 	for _, l := range all {
 		n.Add(l)
+	}
+	if n.env != nil {
+		n.sweep()
 	}
 }
 
@@ -76,6 +86,7 @@ func (n *Node) Lock(done func()) {
 		n.vault = nil
 		n.lanes = contact.Lanes{}
 		clear(n.talks)
+		n.stats.forgetOwn()
 		done()
 	})
 }
@@ -113,9 +124,51 @@ func (n *Node) Queue(id contact.ID, o Outgoing) {
 	if conv == nil {
 		return
 	}
-	s := &source{node: n, item: o.ID, size: o.Size}
+	conv.session.Queue(n.outgoing(conv, o), o.Assigned)
+}
+
+// outgoing makes an item of what the vault has.
+func (n *Node) outgoing(conv *conversation, o Outgoing) pairwise.Item {
+	s := &source{node: n, item: o.ID, size: o.Size, note: o.Note}
 	conv.sources[o.ID] = s
-	conv.session.Queue(pairwise.Item{ID: o.ID, Class: o.Class, Size: o.Size, Read: s.read}, o.Assigned)
+	return pairwise.Item{ID: o.ID, Class: o.Class, Size: o.Size, Read: s.read}
+}
+
+// restarted follows a commit with which a contact's stream began afresh: all that
+// was not delivered is offered again, and its words must be compared anew.
+func (n *Node) restarted(c *conversation, waiting []vault.Outgoing) {
+	c.contact.Verified = false
+	var items []pairwise.Item
+	for _, o := range waiting {
+		items = append(items, n.outgoing(c, Outgoing(o)))
+	}
+	c.session.Requeue(items)
+}
+
+// Hold stops an outgoing item so that it can be withdrawn; see pairwise.Session.
+// An item of a contact that is not loaded is stopped already.
+func (n *Node) Hold(id contact.ID, item wire.ItemID) (begun, ok bool) {
+	conv := n.talks[id]
+	if conv == nil {
+		return false, true
+	}
+	return conv.session.Hold(item)
+}
+
+// Release lets a held item go on.
+func (n *Node) Release(id contact.ID, item wire.ItemID) {
+	if conv := n.talks[id]; conv != nil {
+		conv.session.Release(item)
+	}
+}
+
+// Drop gives a held item up, once the vault says that it is withdrawn.
+func (n *Node) Drop(now time.Time, id contact.ID, item wire.ItemID) {
+	if conv := n.talks[id]; conv != nil {
+		conv.session.Drop(item)
+		delete(conv.sources, item)
+	}
+	n.notify(Event{Time: now, Kind: EventCancelled, Contact: id, Item: item})
 }
 
 // readAhead is how much of an outgoing item is in memory: about a minute and a
@@ -128,6 +181,7 @@ type source struct {
 	node    *Node
 	item    wire.ItemID
 	size    uint32
+	note    bool
 	off     uint32
 	data    []byte
 	loading bool
@@ -165,6 +219,9 @@ func (s *source) load(off uint32) {
 			return err
 		})
 	}, func(now time.Time) {
+		if errors.Is(err, vault.ErrNotFound) {
+			return // erased with its contact: nothing more of it is sent, and nothing is wrong
+		}
 		s.loading = false
 		if s.node.vault != v {
 			return // locked meanwhile
@@ -195,6 +252,9 @@ func (n *Node) save(then func(ok bool)) {
 		token  uint64
 		forget bool // somebody came: the text of the invitation goes with this commit
 		gone   bool // the contact was deleted meanwhile
+
+		waiting []vault.Outgoing // after a restart
+		applied []vault.Applied
 	}
 	var changes []*change
 	waiting, probe := n.after, n.probe
@@ -231,6 +291,10 @@ func (n *Node) save(then func(ok bool)) {
 		err = v.Update(func(tx *vault.Tx) error {
 			for _, c := range changes {
 				err := tx.SaveSession(c.conv.contact.ID, c.delta)
+				if err == nil && c.delta.Restart {
+					c.waiting, err = tx.Outgoing(c.conv.contact.ID)
+				}
+				c.applied = tx.Applied()
 				if err == nil && c.forget {
 					_, err = tx.ChangeContact(c.conv.contact.ID, func(k *contact.Contact) { k.Invitation = "" })
 				}
@@ -258,10 +322,13 @@ func (n *Node) save(then func(ok bool)) {
 				if c.delta.Dirty {
 					c.conv.session.Saved(c.token)
 				}
+				if c.delta.Restart {
+					n.restarted(c.conv, c.waiting)
+				}
 				if c.forget {
 					c.conv.contact.Invitation = ""
 				}
-				n.committed(now, c.conv, c.delta)
+				n.committed(now, c.conv, c.delta, c.applied)
 			}
 		}
 		if err != nil {
@@ -274,17 +341,38 @@ func (n *Node) save(then func(ok bool)) {
 }
 
 // committed tells the watchers what a commit made true.
-func (n *Node) committed(now time.Time, c *conversation, d pairwise.Delta) {
+func (n *Node) committed(now time.Time, c *conversation, d pairwise.Delta, applied []vault.Applied) {
 	id := c.contact.ID
+	note := func(item wire.ItemID) bool {
+		return c.sources[item] != nil && c.sources[item].note || slices.ContainsFunc(applied, func(a vault.Applied) bool { return a.Note == item })
+	}
 	for _, r := range d.Records {
+		if note(r.Item) {
+			continue
+		}
 		n.notify(Event{Time: now, Kind: EventReceiving, Contact: id, Item: r.Item, Bytes: r.Offset + uint32(len(r.Data)), Last: r.Last})
 	}
 	for _, p := range d.Progress {
+		if note(p.Item) {
+			continue
+		}
 		n.notify(Event{Time: now, Kind: EventSending, Contact: id, Item: p.Item, Bytes: p.Assigned})
 	}
 	for _, item := range d.Delivered {
+		if !note(item) {
+			n.notify(Event{Time: now, Kind: EventDelivered, Contact: id, Item: item})
+		}
 		delete(c.sources, item)
-		n.notify(Event{Time: now, Kind: EventDelivered, Contact: id, Item: item})
+	}
+	for _, a := range applied {
+		if a.Item == (wire.ItemID{}) {
+			continue
+		}
+		kind := EventAcknowledged
+		if a.Kind == contact.Cancellation {
+			kind = EventCancelled
+		}
+		n.notify(Event{Time: now, Kind: kind, Contact: id, Item: a.Item})
 	}
 	if p := c.session.Phase(); p != c.phase {
 		c.phase = p

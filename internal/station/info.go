@@ -56,22 +56,30 @@ const (
 	StateIntroduced  ContactState = "introduced"  // keys agreed
 	StateExpired     ContactState = "expired"     // nobody came in time; the invitation may have been used
 	StateRefused     ContactState = "refused"     // what they sent did not fit their promise
+	StateRestoring   ContactState = "restoring"   // we were restored from a backup and look for them
+	StateLost        ContactState = "lost"        // the backup has no key of it: invite it anew
 )
 
 // ContactInfo describes one contact.
 type ContactInfo struct {
 	ID         string       `json:"id" doc:"local identifier, 32 hexadecimal digits"`
 	Name       string       `json:"name" doc:"the name given here; nobody else sees it"`
-	State      ContactState `json:"state" enum:"invited,accepted,introducing,introduced,expired,refused"`
+	State      ContactState `json:"state" enum:"invited,accepted,introducing,introduced,expired,refused,restoring,lost"`
 	Verified   bool         `json:"verified" doc:"the words were compared by voice"`
 	Ready      bool         `json:"ready" doc:"the agreed keys are in use: signals and letters are carried"`
 	Together   bool         `json:"together" doc:"cells to it are carried in the running circuits"`
+	Restored   bool         `json:"restored" doc:"one of the two was restored from a backup; the words must be compared anew"`
+	Backup     *time.Time   `json:"backup,omitempty" doc:"this contact is from a backup of then: what was exchanged between that and the restore is not here, unless it was offered again"`
 	Lane       int          `json:"lane" doc:"its lane from 1, or 0 when parked"`
 	Leaving    *time.Time   `json:"leaving,omitempty" doc:"when its lane will idle, if it was freed"`
 	Waiting    int          `json:"waiting" doc:"items not yet delivered"`
 	Created    time.Time    `json:"created"`
 	Expires    *time.Time   `json:"expires,omitempty" doc:"when the invitation ends"`
 	Invitation *Invitation  `json:"invitation,omitempty" doc:"until somebody came"`
+	Muted      bool         `json:"muted" doc:"what arrives is not announced"`
+	Unread     int          `json:"unread" doc:"items that are here whole and were not read"`
+	Expiry     int64        `json:"expiry_seconds" doc:"own copies are erased so long after they were delivered or read; 0 never"`
+	LastItem   *time.Time   `json:"last_item,omitempty" doc:"of the newest signal or letter"`
 }
 
 // Invitation is an invitation in the forms in which it can be handed over.
@@ -90,6 +98,9 @@ const (
 	ItemDelivered ItemState = "delivered" // all of it is in the other station's vault
 	ItemArriving  ItemState = "arriving"  // part of it is here
 	ItemArrived   ItemState = "arrived"   // all of it is here
+
+	ItemAcknowledged ItemState = "acknowledged" // delivered, and a person there said so
+	ItemCancelled    ItemState = "cancelled"    // withdrawn by its sender before it was whole
 )
 
 // ItemInfo describes one signal or letter.
@@ -105,7 +116,7 @@ type ItemInfo struct {
 	MediaType string     `json:"media_type,omitempty"`
 	Size      int64      `json:"size" doc:"bytes of the content"`
 	SHA256    string     `json:"sha256" doc:"of the content; for an incoming item computed over what arrived"`
-	State     ItemState  `json:"state" enum:"waiting,sent,delivered,arriving,arrived"`
+	State     ItemState  `json:"state" enum:"waiting,sent,delivered,acknowledged,arriving,arrived,cancelled"`
 	Done      int64      `json:"done" doc:"bytes sent or arrived so far, header included"`
 	Total     int64      `json:"total" doc:"bytes in all, header included; 0 while not known"`
 	Read      bool       `json:"read"`
@@ -113,6 +124,28 @@ type ItemInfo struct {
 	Finished  *time.Time `json:"finished,omitempty" doc:"when it was delivered or had arrived"`
 	Damaged   bool       `json:"damaged,omitempty" doc:"the other side sent something else than it announced"`
 	Left      *Left      `json:"left,omitempty" doc:"an estimate, for an item under way"`
+
+	Acknowledged *time.Time `json:"acknowledged,omitempty" doc:"when a person said so: theirs (outgoing) or one's own (incoming)"`
+	Expires      *time.Time `json:"expires,omitempty" doc:"when this copy will be erased"`
+	Cancelled    bool       `json:"cancelled,omitempty" doc:"withdrawn by its sender before it was whole"`
+	Text         string     `json:"text,omitempty" doc:"of a signal, or the text of a letter, up to 64 KiB"`
+	TextType     string     `json:"text_type,omitempty" doc:"text/plain or text/markdown"`
+	Parts        []Part     `json:"parts,omitempty" doc:"attachments of a letter"`
+}
+
+// Part describes an attachment of a letter.
+type Part struct {
+	Number    int    `json:"number" doc:"from 1"`
+	FileName  string `json:"file_name"`
+	MediaType string `json:"media_type"`
+	Size      int64  `json:"size" doc:"bytes"`
+	SHA256    string `json:"sha256"`
+}
+
+// Page is a piece of a conversation, oldest first.
+type Page struct {
+	Items []ItemInfo `json:"items"`
+	More  bool       `json:"more" doc:"there is something before the first"`
 }
 
 // Left is an estimate of what remains, if both stay connected and nothing of a
@@ -137,6 +170,8 @@ type Status struct {
 	Circuits   *uint64     `json:"circuits,omitempty" doc:"epoch whose circuits carry the cells"`
 	Lanes      int         `json:"lanes"`
 	LanesFree  int         `json:"lanes_free"`
+	Attempt    uint32      `json:"attempt" doc:"number, within its epoch, of the set-up whose circuits carry the cells"`
+	LastSetup  *time.Time  `json:"last_setup,omitempty" doc:"when a set-up last succeeded, since the start"`
 	Attempts   int         `json:"attempts" doc:"set-ups begun since the start"`
 	Aborted    int         `json:"aborted"`
 	Reconnects int         `json:"reconnects"`
@@ -145,6 +180,7 @@ type Status struct {
 	ClockOff   bool        `json:"clock_off" doc:"this clock and the entry's differ by more than the tolerance"`
 	ClockSkew  float64     `json:"clock_skew_seconds" doc:"this clock minus the entry's"`
 	Proxy      bool        `json:"proxy" doc:"the entry is reached through a SOCKS5 proxy"`
+	Backup     *time.Time  `json:"backup,omitempty" doc:"this station was restored from a backup of then: what came in or was written later is not here, unless the others still had it"`
 	Warnings   []string    `json:"warnings"`
 	RoundTime  float64     `json:"round_seconds"`
 	EpochTime  float64     `json:"epoch_seconds"`
@@ -176,4 +212,18 @@ type Draft struct {
 	FileName  string
 	MediaType string
 	Content   []byte
+
+	// Attachments make the letter one with parts; Content is then its text, which
+	// MediaType says how to read (text/markdown unless it is text/plain).
+	Attachments []Attachment
+
+	// Strip takes names and metadata out of every file, or refuses; see Strip.
+	Strip bool
+}
+
+// Attachment is a file that goes with a letter.
+type Attachment struct {
+	FileName  string `json:"file_name"`
+	MediaType string `json:"media_type"`
+	Content   []byte `json:"content"`
 }

@@ -23,8 +23,11 @@ type seen struct {
 	phase    pairwise.Phase
 	ready    bool
 	together bool
-	lane     int // from 1, 0 when parked
+	restored bool // met again, or to be met again, from a backup
+	lane     int  // from 1, 0 when parked
 	leaving  *uint64
+
+	generation uint64 // of its keys: words that were compared belong to one
 }
 
 // people copies what the node knows of every contact.
@@ -33,7 +36,7 @@ func (s *Station) people(ctx context.Context) (out []seen, now time.Time, err er
 		now = t
 		e, _ := s.nw.Params.EpochAt(t)
 		for _, c := range s.node.talks {
-			k := seen{contact: c.contact, phase: c.session.Phase(), ready: c.session.Version() > 0, together: s.node.together(c.contact.ID)}
+			k := seen{contact: c.contact, phase: c.session.Phase(), ready: c.session.Version() > 0, together: s.node.together(c.contact.ID), restored: c.session.Restored(), generation: c.session.Generation()}
 			if l, ok := s.node.lanes.Of(c.contact.ID, e); ok {
 				k.lane = l.Lane + 1
 				if l.Leaves > 0 {
@@ -55,10 +58,12 @@ func sortSeen(all []seen) {
 	}
 }
 
-func (s *Station) info(k seen, now time.Time, waiting int) ContactInfo {
+func (s *Station) info(k seen, now time.Time, sum vault.Summary) ContactInfo {
 	c := ContactInfo{
 		ID: hex.EncodeToString(k.contact.ID[:]), Name: k.contact.Name, Verified: k.contact.Verified,
-		Ready: k.ready, Together: k.together, Lane: k.lane, Waiting: waiting, Created: k.contact.Created,
+		Ready: k.ready, Together: k.together, Restored: k.restored && !k.contact.Verified, Lane: k.lane, Created: k.contact.Created,
+		Waiting: sum.Waiting, Unread: sum.Unread, LastItem: moment(sum.Last),
+		Muted: k.contact.Muted, Expiry: int64(k.contact.Expiry / time.Second),
 	}
 	switch k.phase {
 	case pairwise.Introduced:
@@ -67,6 +72,10 @@ func (s *Station) info(k seen, now time.Time, waiting int) ContactInfo {
 		c.State = StateIntroducing
 	case pairwise.Refused:
 		c.State = StateRefused
+	case pairwise.Restoring:
+		c.State = StateRestoring
+	case pairwise.Lost:
+		c.State = StateLost
 	default:
 		c.State = StateAccepted
 		if k.contact.Role == pairwise.Inviter {
@@ -100,16 +109,25 @@ func (s *Station) Contacts(ctx context.Context) ([]ContactInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	waiting := map[contact.ID]int{}
+	var sums map[contact.ID]vault.Summary
+	var from time.Time
+	restored := false
 	if err := v.View(func(tx *vault.Tx) (err error) {
-		waiting, err = tx.Waiting()
+		if sums, err = tx.Summaries(); err != nil {
+			return err
+		}
+		from, restored, err = tx.RestoredFrom()
 		return err
 	}); err != nil {
 		return nil, s.trouble("listing contacts", err)
 	}
 	out := make([]ContactInfo, 0, len(all))
 	for _, k := range all {
-		out = append(out, s.info(k, now, waiting[k.contact.ID]))
+		c := s.info(k, now, sums[k.contact.ID])
+		if restored && !c.Created.After(from) {
+			c.Backup = &from
+		}
+		out = append(out, c)
 	}
 	return out, nil
 }
@@ -191,18 +209,22 @@ func (s *Station) Accept(ctx context.Context, name, invitation string) (ContactI
 	})
 }
 
+// usedPrefix begins the settings that remember used invitations.
+const usedPrefix = "used/"
+
 // useOnce remembers by a hash, together with the contact that it makes, that this
-// station made or accepted an invitation.
-func useOnce(tx *vault.Tx, inv contact.Invitation) error {
+// station made or accepted an invitation. Its value is that contact: whoever finds
+// the hash could confirm an invitation, so it is burned with the contact.
+func useOnce(tx *vault.Tx, inv contact.Invitation, id contact.ID) error {
 	h := suite.Digest(inv.Sigma[:])
-	key := "used/" + hex.EncodeToString(h[:])
+	key := usedPrefix + hex.EncodeToString(h[:])
 	switch _, err := tx.Setting(key); {
 	case err == nil:
 		return fault(CodeConflict, "accepting the invitation: it was used on this station already: ask for another")
 	case !errors.Is(err, vault.ErrNotFound):
 		return err
 	}
-	return tx.PutSetting(key, []byte{1})
+	return tx.PutSetting(key, id[:])
 }
 
 // meet makes a contact durable and then part of the schedule.
@@ -241,7 +263,7 @@ func (s *Station) meet(ctx context.Context, name string, make func(now time.Time
 	}
 	delta, token := session.Take()
 	if err := v.Update(func(tx *vault.Tx) error {
-		if err := useOnce(tx, inv); err != nil {
+		if err := useOnce(tx, inv, c.ID); err != nil {
 			return err
 		}
 		if err := tx.PutContact(c); err != nil {
@@ -264,15 +286,24 @@ func (s *Station) meet(ctx context.Context, name string, make func(now time.Time
 	return s.one(ctx, c.ID)
 }
 
-// one describes a contact by identifier. The caller may hold mu.
+// one describes a contact by identifier. The caller holds mu.
 func (s *Station) one(ctx context.Context, id contact.ID) (ContactInfo, error) {
 	all, now, err := s.people(ctx)
 	if err != nil {
 		return ContactInfo{}, err
 	}
+	var sums map[contact.ID]vault.Summary
+	if s.vault != nil {
+		if err := s.vault.View(func(tx *vault.Tx) (err error) {
+			sums, err = tx.Summaries()
+			return err
+		}); err != nil {
+			return ContactInfo{}, s.trouble("looking for the contact", err)
+		}
+	}
 	for _, k := range all {
 		if k.contact.ID == id {
-			return s.info(k, now, 0), nil
+			return s.info(k, now, sums[id]), nil
 		}
 	}
 	return ContactInfo{}, fault(CodeNotFound, "the contact is gone")
@@ -341,8 +372,22 @@ func (s *Station) change(ctx context.Context, doing string, k seen, edit func(*c
 	}); err != nil {
 		return ContactInfo{}, s.trouble(doing, err)
 	}
-	if err := s.do(ctx, func(time.Time) { s.node.SetContact(c) }); err != nil {
+	stale := false
+	if err := s.do(ctx, func(time.Time) {
+		if conv := s.node.talks[c.ID]; conv != nil && conv.session.Generation() != k.generation {
+			stale, c.Verified = c.Verified, false
+		}
+		s.node.SetContact(c)
+	}); err != nil {
 		return ContactInfo{}, err
+	}
+	if stale { // the words that were compared were those of keys that are gone
+		if err := v.Update(func(tx *vault.Tx) error {
+			_, err := tx.ChangeContact(c.ID, func(c *contact.Contact) { c.Verified = false })
+			return err
+		}); err != nil {
+			return ContactInfo{}, s.trouble(doing, err)
+		}
 	}
 	return s.one(ctx, c.ID)
 }

@@ -34,6 +34,8 @@ type Station struct {
 	vault *vault.Vault
 
 	damaged int // contacts in the vault whose keys could not be read
+
+	pages pageState // devices.go
 }
 
 // Open reads a station's files and makes it ready to run, locked. A folder that
@@ -92,10 +94,15 @@ func (s *Station) Close() error {
 	return err
 }
 
-// OpenVault unlocks a station that does not run yet.
+// OpenVault unlocks a station that does not run yet. One whose vault was erased
+// (Panic) has nothing to unlock and runs as if locked: not to run would be seen.
 func (s *Station) OpenVault(passphrase []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.HasVault() {
+		s.log.Warn("station: there is no vault: running with idle lanes until one is made")
+		return nil
+	}
 	v, lanes, all, err := s.load(passphrase)
 	if err != nil {
 		return err
@@ -155,6 +162,9 @@ func (s *Station) load(passphrase []byte) (*vault.Vault, contact.Lanes, []Loaded
 	if err != nil {
 		return nil, contact.Lanes{}, nil, s.trouble("unlocking", errors.Join(err, v.Close()))
 	}
+	if err := s.pages.load(v); err != nil {
+		return nil, contact.Lanes{}, nil, s.trouble("unlocking", errors.Join(err, v.Close()))
+	}
 	s.damaged = damaged
 	return v, lanes, all, nil
 }
@@ -188,7 +198,7 @@ func LoadVault(v *vault.Vault, count int) (lanes contact.Lanes, all []Loaded, da
 				return err
 			}
 			for _, it := range items {
-				l.Queue = append(l.Queue, Outgoing{it.ID, it.Class, it.Size, it.Assigned})
+				l.Queue = append(l.Queue, Outgoing{it.ID, it.Class, it.Size, it.Assigned, it.Note})
 			}
 			all = append(all, l)
 		}
@@ -227,13 +237,15 @@ func (s *Station) trouble(doing string, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &known):
-		return err
+		return known
 	case errors.Is(err, vault.ErrClosed): // locked while it was being used
 		return &Error{CodeLocked, doing, err}
 	case errors.Is(err, vault.ErrWrongPassphrase):
 		return &Error{CodeDenied, doing, err}
 	case errors.Is(err, vault.ErrDiskFull):
 		return &Error{CodeFull, doing + ": the disk is full; nothing was changed: make room and try again", nil}
+	case errors.Is(err, vault.ErrNoVault):
+		return fault(CodeNotFound, "%s: there is no vault: make an empty one with \"backchannel unlock --new\", or restore database and key file together from a backup", doing)
 	case errors.Is(err, vault.ErrNotFound):
 		return &Error{CodeNotFound, doing, err}
 	default:
@@ -292,6 +304,7 @@ type TrafficTick struct {
 	Round    uint64 `json:"round"`
 	Sent     int    `json:"sent" doc:"bytes"`
 	Received int    `json:"received" doc:"bytes"`
+	Own      int    `json:"own" doc:"bytes of letters and signals about that round; no observer sees them"`
 }
 
 // Traffic returns the last rounds as an observer sees them.
@@ -333,8 +346,15 @@ func (s *Station) Status(ctx context.Context) (Status, error) {
 	}
 	if h.Circuits {
 		st.Circuits = &h.Attempt.Epoch
+		st.Attempt = uint32(h.Attempt.Number)
+	}
+	if !h.LastSetup.IsZero() {
+		st.LastSetup = &h.LastSetup
 	}
 	if h.Unlocked {
+		if err := s.restoredFrom(&st); err != nil {
+			return st, err
+		}
 		items, err := s.Items(ctx, ItemFilter{Undelivered: true})
 		if err != nil {
 			return st, err
@@ -370,11 +390,34 @@ func (s *Station) Status(ctx context.Context) (Status, error) {
 	if s.vault != nil && s.damaged > 0 {
 		warn("the keys of %d contacts in the vault cannot be read: meet them anew", s.damaged)
 	}
+	if s.vault != nil {
+		if unswept, err := s.vault.Burning(); unswept && err == nil {
+			warn("a contact was burned, and the vault lacks the room to be written anew: make room on the disk, then lock and unlock")
+		}
+	}
 	s.mu.Unlock()
+	if !s.HasVault() {
+		warn("there is no vault: make an empty one, or restore one from a backup")
+	}
 	if h.Trouble != "" {
 		warn("%s", h.Trouble)
 	}
 	return st, nil
+}
+
+// restoredFrom notes what a restored station lacks.
+func (s *Station) restoredFrom(st *Status) error {
+	v, err := s.open()
+	if err != nil {
+		return err
+	}
+	return s.trouble("describing the station", v.View(func(tx *vault.Tx) error {
+		at, ok, err := tx.RestoredFrom()
+		if ok {
+			st.Backup = &at
+		}
+		return err
+	}))
 }
 
 // left estimates how long n bytes of one conversation take: two cells a round.

@@ -61,7 +61,9 @@ const (
 	LabelCore      Label = "backchannel/v1/negotiation/core"      // what the parties to an agreement consent to
 	LabelLink      Label = "backchannel/v1/link/cells"            // TLS exporter label of the keys for cells between servers
 
-	LabelVault Label = "backchannel/v1/vault" // page key of the vault from its master key
+	LabelVault       Label = "backchannel/v1/vault"        // page key of the vault from its master key
+	LabelBackup      Label = "backchannel/v1/backup"       // key of a backup from its passphrase
+	LabelBackupPiece Label = "backchannel/v1/backup/piece" // key of one piece of it
 
 	LabelSeedEd25519 Label = "backchannel/v1/relay/ed25519" // a relay's Ed25519 seed from its one seed
 	LabelSeedMLDSA   Label = "backchannel/v1/relay/mldsa65" // a relay's ML-DSA-65 seed from its one seed
@@ -107,4 +109,5 @@ var Labels = []Label{
 	LabelRoundContext, LabelRoundSeed, LabelRoundSecret, LabelRoundNonce, LabelRoundCoin, LabelRoundCommit,
 	LabelRoundBody, LabelRoundView, LabelRoundProof, LabelRoundChallenge, LabelRoundOpen, LabelRoundOrder,
 	LabelLink,
+	LabelBackup, LabelBackupPiece,
 }
