@@ -36,7 +36,7 @@ var scopes = map[string]station.Scope{
 	"words": owner, "confirm": owner, "assign-lane": owner, "free-lane": owner,
 	"forge": owner, "burn": owner, "panic": owner, "new-vault": owner,
 	"acknowledge": owner, // it says that a person has it
-	"edit-item": owner, "insert-item": owner, "erase-item": owner, "draft": owner, "keep-draft": owner, "mute": owner, "set-expiry": owner,
+	"edit-item":   owner, "insert-item": owner, "erase-item": owner, "draft": owner, "keep-draft": owner, "mute": owner, "set-expiry": owner,
 	"backup": owner, "pages": owner, "pair": owner, "devices": owner, "revoke-device": owner, "page-options": owner, "set-page-options": owner,
 	"tokens": owner, "new-token": owner, "revoke-token": owner,
 }
