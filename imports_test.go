@@ -116,7 +116,7 @@ var foreign = map[string][]string{
 	"github.com/BurntSushi/toml":          {"internal/wire", "internal/relay", "internal/entry", "internal/station", "cmd/backchannel"},
 	"github.com/coder/websocket":          {"internal/link"},
 	"github.com/danielgtaylor/huma/v2":    {"internal/web"},
-	"github.com/fxamacker/cbor/v2":        {"internal/contact", "internal/negotiation"},
+	"github.com/fxamacker/cbor/v2":        {"internal/contact", "internal/negotiation", "internal/vault"},
 	"github.com/ncruces/go-sqlite3":       {"internal/vault"},
 	"github.com/prometheus/client_golang": {"internal/relay", "internal/entry", "internal/station"},
 	"github.com/skip2/go-qrcode":          {"internal/contact", "internal/web", "cmd/backchannel"},

@@ -51,4 +51,5 @@ var Attacks = []Attack{
 	{"LooseTags", tagSplicing},
 	{"PartialArrays", slotProbing},
 	{"TalkativeTelemetry", telemetry},
+	{"StaticRestore", recognisedAgain},
 }

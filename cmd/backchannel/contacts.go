@@ -164,6 +164,9 @@ func printContacts(w io.Writer, all []station.ContactInfo) {
 		if k.Verified {
 			verified = "verified"
 		}
+		if k.Restored {
+			verified += ", restored"
+		}
 		if k.Lane > 0 {
 			lane = fmt.Sprint(k.Lane)
 		}

@@ -105,8 +105,10 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 		inviteCommand(), acceptCommand(), contactsCommand(), wordsCommand(), confirmCommand(), laneCommand(),
 		sendCommand(), inboxCommand(), readCommand(), followCommand(), statusCommand(), unlockCommand(), lockCommand())
 	group("check", "Check what was agreed:", verifyCommand())
+		sendCommand(), inboxCommand(), readCommand(), followCommand(), statusCommand(), unlockCommand(), lockCommand(),
+		backupCommand())
 	group("run", "Run a station or a network:",
-		stationCommand(), networkCommand(), relayCommand(), entryCommand())
+		stationCommand(), restoreCommand(), networkCommand(), relayCommand(), entryCommand())
 	return root
 }
 

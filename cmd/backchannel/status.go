@@ -63,6 +63,9 @@ func printStatus(w io.Writer, s station.Status) {
 		}
 	}
 	fmt.Fprintf(w, "  waiting    %s\n", waiting)
+	if s.Backup != nil {
+		fmt.Fprintf(w, "  restored   from the backup of %s; what came in later is not here\n", s.Backup.Local().Format("Mon 2 Jan 2006 15:04"))
+	}
 	for _, warning := range s.Warnings {
 		fmt.Fprintf(w, "  ! %s\n", warning)
 	}

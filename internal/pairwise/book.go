@@ -15,7 +15,14 @@ type Delta struct {
 	Records    []wire.Record // received, of classes above control, in order
 	Progress   []Progress    // at most one per item
 	Delivered  []wire.ItemID // items whose last byte the peer has made durable
-	Dirty      bool          // false: there is nothing to write
+
+	// Restart tells that the stream begins afresh, after Records, Progress and
+	// Delivered were applied: stored frames are dropped, items that arrived in part
+	// are forgotten and those that were not delivered are at 0, for both sides offer
+	// them again; the contact is unverified. After the commit call Requeue.
+	Restart bool
+
+	Dirty bool // false: there is nothing to write
 }
 
 // StoredFrame is the content of a data frame that waits for acknowledgement.
@@ -34,6 +41,7 @@ type book struct {
 	open    bool  // taken is being written
 	writing facts // that hold once taken is durable
 	durable facts
+	stale   bool // taken belongs to the stream before a restart
 }
 
 // facts are what may leave the process once they are durable.
@@ -79,9 +87,14 @@ func (s *Session) Take() (Delta, uint64) {
 // Saved tells that the Delta of token is durable: its frames may be sent, its
 // received frames acknowledged, its versions listed. Another token is ignored.
 func (s *Session) Saved(token uint64) {
-	if b := &s.book; b.open && token == b.token {
-		b.durable, b.taken, b.open = b.writing, Delta{}, false
+	b := &s.book
+	if !b.open || token != b.token {
+		return
 	}
+	if !b.stale {
+		b.durable = b.writing
+	}
+	b.taken, b.open, b.stale = Delta{}, false, false
 }
 
 // Failed tells that the Delta of token was not written; everything in it will be
@@ -94,15 +107,27 @@ func (s *Session) Failed(token uint64) {
 	}
 	later := b.pending
 	b.pending = Delta{
-		DropFrames: append(slices.Clip(b.taken.DropFrames), later.DropFrames...),
-		Records:    append(slices.Clip(b.taken.Records), later.Records...),
-		Progress:   slices.Clone(b.taken.Progress),
-		Delivered:  append(slices.Clip(b.taken.Delivered), later.Delivered...),
+		Records:   append(slices.Clip(b.taken.Records), later.Records...),
+		Delivered: append(slices.Clip(b.taken.Delivered), later.Delivered...),
+		Restart:   b.taken.Restart || later.Restart,
+	}
+	if b.stale {
+		b.pending.DropFrames = later.DropFrames
+	} else {
+		b.pending.DropFrames = append(slices.Clip(b.taken.DropFrames), later.DropFrames...)
+		b.pending.Progress = slices.Clone(b.taken.Progress)
 	}
 	for _, p := range later.Progress {
 		s.progress(p.Item, p.Assigned)
 	}
-	b.taken, b.open, b.dirty = Delta{}, false, true
+	b.taken, b.open, b.stale, b.dirty = Delta{}, false, false, true
+}
+
+// restart forgets what belongs to the stream that ends: nothing of the new one is
+// durable yet. What was received and delivered stays true.
+func (b *book) restart() {
+	b.pending.DropFrames, b.pending.Progress, b.pending.Restart = nil, nil, true
+	b.durable, b.stale = facts{}, b.open
 }
 
 // progress notes how far an item is assigned.

@@ -15,7 +15,7 @@ import (
 // both list it and everything below is gone.
 func (s *Session) startHealing() {
 	v := s.newest()
-	if s.met < HealEvery || s.healing.active || Encapsulator(v.number) == s.role || !v.hasHeal || len(s.versions) != 1 || v.number == 1<<32-1 {
+	if s.met < HealEvery || s.healing.active || Encapsulator(v.number) == s.role || !v.hasHeal || len(s.versions) != 1 || v.number >= RestoreVersion-1 {
 		return
 	}
 	s.healing.active, s.healing.seed = true, suite.RandomKey()

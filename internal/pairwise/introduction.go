@@ -5,7 +5,8 @@ import "backchannel/internal/suite"
 // stage is what an introduction waits for.
 type stage byte
 
-// The stages of the inviter and of the invitee. stageDone is both's last.
+// The stages of I and of R; the first time these are the inviter and the invitee.
+// stageDone is both's last.
 const (
 	stageDone      stage = 0
 	stageCommitted stage = 1 // inviter: said the commitment, waits for pk_R
@@ -31,9 +32,11 @@ type introduction struct {
 
 func (in *introduction) erase() { *in = introduction{} }
 
-func (s *Session) beginIntroduction(sigma Key) {
+// beginIntroduction takes the part of I or of R. In the first introduction that is
+// the role; when one side was restored, it is the restored one that is I.
+func (s *Session) beginIntroduction(sigma Key, part Role) {
 	s.intro = introduction{stage: stageInvited, sigma: sigma}
-	if s.role == Inviter {
+	if part == Inviter {
 		s.intro.stage = stageCommitted
 		s.intro.seed, s.intro.nonce = suite.RandomKey(), suite.RandomKey()
 		pk := privateKey(s.intro.seed).Public().Bytes()
@@ -44,7 +47,7 @@ func (s *Session) beginIntroduction(sigma Key) {
 // refuse ends the introduction for good. The network sees nothing of it: cells
 // are exchanged as before and carry acknowledgements only.
 func (s *Session) refuse() {
-	s.phase = Refused
+	s.phase, s.calling = Refused, false
 	s.intro.erase()
 	clear(s.restore[:])
 	for len(s.versions) > 1 {
@@ -60,6 +63,12 @@ func (s *Session) refuse() {
 
 // onCommit (invitee): the inviter is bound; answer with pk_R.
 func (s *Session) onCommit(m message) bool {
+	if s.restored && s.intro.stage == stageCommitted { // both were restored and began as I
+		if s.role == Inviter {
+			return true // the peer's is without consequence
+		}
+		s.intro = introduction{stage: stageInvited, sigma: s.intro.sigma}
+	}
 	if s.intro.stage != stageInvited {
 		return false
 	}
@@ -98,6 +107,9 @@ func (s *Session) onOpen(m message) bool {
 	if s.intro.stage != stageKeyed {
 		return false
 	}
+	if s.restored {
+		s.metAgain() // I says this only after our answer to its commitment
+	}
 	in := &s.intro
 	want := Commit(m.pk, &m.hash)
 	pkI, err := suite.ParsePublicKey(m.pk)
@@ -118,12 +130,22 @@ func (s *Session) onOpen(m message) bool {
 		return true
 	}
 	secrets, restore, confirmI, confirmR := t.Introduce(&in.sigma, &ssR, &ssI)
-	s.words, s.restore = t.Words(), restore
+	s.derive(&t, &restore)
 	s.add(1, t.Activation, secrets, false)
 	in.erase()
 	in.stage, in.confirm = stageAccepted, confirmI
 	s.say(message{kind: kindAccept, epoch: t.Activation, enc: t.EncI, hash: confirmR})
 	return true
+}
+
+// derive keeps what an introduction gives besides a version. K_re stays that of
+// the first, so that a backup is of use until the contact is burned.
+func (s *Session) derive(t *Transcript, restore *Key) {
+	s.words = t.Words()
+	if !s.restored {
+		s.restore = *restore
+	}
+	clear(restore[:])
 }
 
 // onAccept (inviter): derive version 1, check the invitee's confirmation, list
@@ -146,7 +168,7 @@ func (s *Session) onAccept(m message) bool {
 		s.refuse()
 		return true
 	}
-	s.words, s.restore = t.Words(), restore
+	s.derive(&t, &restore)
 	s.add(1, t.Activation, secrets, true)
 	in.erase()
 	s.phase = Introduced

@@ -172,11 +172,11 @@ func TestListing(t *testing.T) {
 		p := dangling(t)
 		p.b.s.held(2).epoch = p.epoch + 2
 		_, b := p.list(t)
-		if b.Version != 1 || len(b.Held) != 1 {
+		if b.Version != 1 || len(b.Held) != 2 { // and K_re
 			t.Fatal("listed or looked for before E")
 		}
 		p.epoch++
-		if _, b = p.list(t); b.Version != 2 || len(b.Held) != 2 {
+		if _, b = p.list(t); b.Version != 2 || len(b.Held) != 3 {
 			t.Fatal("not listed at E")
 		}
 	})

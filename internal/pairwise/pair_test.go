@@ -50,6 +50,7 @@ type side struct {
 
 	items    []*outgoing
 	received map[wire.ItemID][]byte
+	again    bool          // a stream began afresh: items may be offered twice
 	complete []wire.ItemID // in order of completion
 	classes  map[wire.ItemID]wire.Class
 
@@ -134,6 +135,12 @@ func (d *side) write() {
 		delete(d.saved, seq)
 	}
 	for _, r := range d.delta.Records {
+		if d.again && slices.Contains(d.complete, r.Item) {
+			continue // the vault has it
+		}
+		if d.again && r.Offset == 0 {
+			d.received[r.Item] = nil
+		}
 		if int(r.Offset) != len(d.received[r.Item]) {
 			panic(fmt.Sprintf("%s: item %x continues at %d of %d", d.name, r.Item[:4], r.Offset, len(d.received[r.Item])))
 		}
@@ -149,6 +156,35 @@ func (d *side) write() {
 	for _, id := range d.delta.Delivered {
 		d.item(id).delivered++
 	}
+	if d.delta.Restart {
+		d.again = true
+		clear(d.saved)
+		for _, o := range d.items {
+			o.assigned = 0
+		}
+		for id := range d.received {
+			if !slices.Contains(d.complete, id) {
+				delete(d.received, id)
+			}
+		}
+		for _, f := range d.delta.AddFrames {
+			d.saved[f.Seq] = slices.Clone(f.Payload)
+		}
+	}
+}
+
+// committed tells the session that its Delta is durable.
+func (d *side) committed() {
+	d.s.Saved(d.token)
+	if d.delta.Restart {
+		var all []Item
+		for _, o := range d.items {
+			if o.delivered == 0 {
+				all = append(all, d.source(o))
+			}
+		}
+		d.s.Requeue(all)
+	}
 }
 
 func (d *side) item(id wire.ItemID) *outgoing {
@@ -160,8 +196,10 @@ func (d *side) item(id wire.ItemID) *outgoing {
 	panic("an item that was never queued")
 }
 
-func (d *side) queue(o *outgoing) {
-	d.s.Queue(Item{ID: o.id, Class: o.class, Size: uint32(len(o.content)), Read: func(off uint32, p []byte) int { return copy(p, o.content[off:]) }}, o.assigned)
+func (d *side) queue(o *outgoing) { d.s.Queue(d.source(o), o.assigned) }
+
+func (d *side) source(o *outgoing) Item {
+	return Item{ID: o.id, Class: o.class, Size: uint32(len(o.content)), Read: func(off uint32, p []byte) int { return copy(p, o.content[off:]) }}
 }
 
 // accept takes an item from the user.
@@ -295,7 +333,7 @@ func (p *pair) oneRound(f faults) {
 				d.s.Failed(d.token)
 			} else {
 				d.write()
-				d.s.Saved(d.token)
+				d.committed()
 			}
 			d.writing = false
 		}

@@ -1,6 +1,7 @@
 // Package pairwise is everything cryptographic and reliable between two
 // stations: the rendezvous chain, message roots, epoch and cell keys, the
-// introduction, healing, and the selective-repeat stream inside the cells.
+// introduction, healing, restoring from a backup, and the selective-repeat stream
+// inside the cells.
 //
 // It is pure: no clock, no disk, no socket. Epochs and rounds come in as
 // arguments; what must be durable goes out as a Delta, and nothing is sent,
@@ -38,12 +39,15 @@ func (r Role) other() Role { return 3 - r }
 // Phase is how far two stations have come with each other.
 type Phase byte
 
-// The phases. Introduced and Refused are final.
+// The phases. Refused and Lost are final; from Introduced a meeting with a side
+// that was restored from a backup leads back to Introducing.
 const (
 	Waiting     Phase = 0 // never met
 	Introducing Phase = 1 // a cell of the peer was opened; the introduction runs
 	Introduced  Phase = 2 // both keys confirmed; the words can be compared
 	Refused     Phase = 3 // commitment, public key or confirmation did not fit; nothing will ever be carried
+	Restoring   Phase = 4 // restored from a backup, and no cell of the peer was opened since
+	Lost        Phase = 5 // restored from a backup that was made before the introduction; nothing will ever be carried
 )
 
 // Constants of the protocol and of this implementation of it.

@@ -119,6 +119,18 @@ func secondInvitation(sigma []byte, issue uint64) secondVersion {
 	return secondVersion{secondKDF("introduction/rendezvous", sigma), secondKDF("introduction/message", sigma), nil, issue}
 }
 
+// secondRestore is a meeting by K_re, and σ of the introduction in it: the tags
+// are of K_re, everything else of version 0 from σ.
+func secondRestore(restore, aid []byte) (m secondMeeting, sigma []byte) {
+	sigma = secondKDF("restore/sigma", restore, aid)
+	m = secondInvitation(sigma, 0).meet(0, aid)
+	m.sI = secondPRF(restore, "restore/rendezvous", []byte{1}, aid)
+	m.sR = secondPRF(restore, "restore/rendezvous", []byte{2}, aid)
+	m.tagI = secondHash("tag", aid, m.sI)[:16]
+	m.tagR = secondHash("tag", aid, m.sR)[:16]
+	return m, sigma
+}
+
 // secondIntroduction holds what was said, and both seeds.
 type secondIntroduction struct {
 	sigma, seedI, seedR, nonce []byte

@@ -291,6 +291,10 @@ func (s *Session) acknowledged(ack, bitmap uint32) {
 	if ack > o.acked {
 		o.acked = ack
 		s.touch()
+		if s.calling { // the peer holds this generation, durably
+			s.calling = false
+			s.metAgain()
+		}
 	}
 	for len(o.ends) > 0 && o.ends[0].seq < o.acked {
 		e := o.ends[0]

@@ -11,6 +11,10 @@ type Session struct {
 	role  Role
 	phase Phase
 
+	generation uint64 // counts introductions in this process; memory only
+	restored   bool   // one of the two came from a backup
+	calling    bool   // this one did, and the peer did not acknowledge this generation yet
+
 	misbehaved bool // the peer sent what the protocol does not allow
 	deaf       bool // the peer's stream can no longer be followed: acknowledged, not read
 
@@ -24,7 +28,7 @@ type Session struct {
 
 	intro   introduction
 	words   [4]uint16
-	restore Key // K_re, from version 1 on
+	restore Key // K_re of the first introduction, from version 1 on
 	healing struct {
 		active bool
 		seed   Key // of the key pair whose public half was sent
@@ -76,11 +80,11 @@ func NewSession(role Role, sigma [32]byte, issueEpoch uint64) *Session {
 	if role != Inviter && role != Invitee {
 		panic("pairwise: a session is the inviter's or the invitee's")
 	}
-	s := &Session{role: role}
+	s := &Session{role: role, generation: 1}
 	v := version{epoch: issueEpoch, listable: true}
 	v.RV, v.Root = InvitationKeys(&sigma)
 	s.versions = []version{v}
-	s.beginIntroduction(sigma)
+	s.beginIntroduction(sigma, role)
 	s.touch()
 	return s
 }
@@ -101,8 +105,13 @@ func (s *Session) Words() ([4]uint16, bool) {
 }
 
 // RestoreKey returns K_re, the one secret of a contact that goes into a backup,
-// once introduced.
-func (s *Session) RestoreKey() (Key, bool) { return s.restore, s.phase == Introduced }
+// once introduced for the first time.
+func (s *Session) RestoreKey() (Key, bool) {
+	if s.over() || !s.restored && s.phase != Introduced {
+		return Key{}, false
+	}
+	return s.restore, true
+}
 
 // Version returns the highest version under which a cell of the peer was opened.
 func (s *Session) Version() uint32 { return s.established }
@@ -122,20 +131,11 @@ func (s *Session) Trouble() error {
 // Erase forgets every secret and everything that waits. The session and its
 // talks are of no use afterwards.
 func (s *Session) Erase() {
-	for i := range s.versions {
-		s.versions[i].erase()
-	}
+	s.eraseGeneration()
 	if s.last != nil {
 		s.last.Erase()
 	}
-	s.intro.erase()
 	clear(s.restore[:])
-	clear(s.healing.seed[:])
-	clear(s.sending.open)
-	for _, m := range s.sending.control {
-		clear(m)
-	}
-	clear(s.incoming.buf)
 	*s = Session{role: s.role, phase: Refused, deaf: true}
 }
 
@@ -165,7 +165,7 @@ func (s *Session) add(number uint32, activation uint64, secrets Secrets, listabl
 // lists it too, so the versions below can go. first is set for the first cell of
 // a talk.
 func (s *Session) heard(number uint32, first bool) {
-	if s.phase == Waiting {
+	if s.phase == Waiting || s.phase == Restoring {
 		s.phase = Introducing
 		s.touch()
 	}
@@ -211,7 +211,7 @@ func (s *Session) control(r wire.Record) {
 		s.misbehave()
 		return
 	}
-	if s.phase == Refused {
+	if s.over() {
 		return
 	}
 	switch m.kind {

@@ -14,7 +14,7 @@ import (
 // a large window is not rewritten with every commit.
 
 // stateFormat is the format that this program writes and reads.
-const stateFormat = 1
+const stateFormat = 2
 
 // Flags of the state.
 const (
@@ -23,6 +23,8 @@ const (
 	flagHealing
 	flagEnding
 	flagEndingLast
+	flagRestored
+	flagCalling
 	flagsKnown = 1<<iota - 1
 )
 
@@ -45,6 +47,8 @@ func (s *Session) encode() []byte {
 	set(flagMisbehaved, s.misbehaved)
 	set(flagDeaf, s.deaf)
 	set(flagHealing, s.healing.active)
+	set(flagRestored, s.restored)
+	set(flagCalling, s.calling)
 	set(flagEnding, len(o.open) > 0)
 	set(flagEndingLast, len(o.open) > 0 && o.ending.last)
 
@@ -77,6 +81,8 @@ func (s *Session) encode() []byte {
 		for _, n := range s.words {
 			w.u16(n)
 		}
+	}
+	if s.keyed() {
 		w.key(&s.restore)
 	}
 	if s.healing.active {
@@ -119,7 +125,8 @@ func (s *Session) encode() []byte {
 	return w.b
 }
 
-// derived tells whether words and K_re are known.
+// derived tells whether the introduction of this generation has given its words,
+// and the first of all K_re.
 func (s *Session) derived() bool { return s.phase == Introduced || s.intro.stage == stageAccepted }
 
 func (w *writer) introduction(in *introduction) {
@@ -145,7 +152,9 @@ func (w *writer) introduction(in *introduction) {
 	}
 }
 
-func (r *reader) introduction(role Role) (in introduction) {
+// introduction reads a stage. The first time each role has its part; later, either
+// side may be I.
+func (r *reader) introduction(role Role, restored bool) (in introduction) {
 	in.stage = stage(r.u8())
 	switch in.stage {
 	case stageDone:
@@ -156,16 +165,16 @@ func (r *reader) introduction(role Role) (in introduction) {
 			in.encR = r.copy(suite.KEMEncapsulationSize)
 			in.ssR = r.key()
 		}
-		r.need(role == Inviter)
+		r.need(role == Inviter || restored)
 	case stageInvited:
 		in.sigma = r.key()
-		r.need(role == Invitee)
+		r.need(role == Invitee || restored)
 	case stageKeyed:
 		in.sigma, in.seed, in.commitment = r.key(), r.key(), r.key()
-		r.need(role == Invitee)
+		r.need(role == Invitee || restored)
 	case stageAccepted:
 		in.confirm = r.key()
-		r.need(role == Invitee)
+		r.need(role == Invitee || restored)
 	default:
 		r.need(false)
 	}
@@ -189,15 +198,20 @@ func Load(state []byte, frames []StoredFrame) (*Session, error) {
 }
 
 func (r *reader) session() *Session {
-	s := &Session{}
+	s := &Session{generation: 1}
 	o, in := &s.sending, &s.incoming
 	r.need(r.u8() == stateFormat)
 	s.role, s.phase = Role(r.u8()), Phase(r.u8())
-	r.need((s.role == Inviter || s.role == Invitee) && s.phase <= Refused)
+	r.need((s.role == Inviter || s.role == Invitee) && s.phase <= Lost)
 	flags := r.u8()
 	r.need(flags&^flagsKnown == 0)
 	s.misbehaved, s.deaf, s.healing.active = flags&flagMisbehaved != 0, flags&flagDeaf != 0, flags&flagHealing != 0
 	r.need(!s.deaf || s.misbehaved || s.phase == Refused)
+	s.restored, s.calling = flags&flagRestored != 0, flags&flagCalling != 0
+	r.need(s.restored || !s.calling && s.phase != Restoring && s.phase != Lost)
+	r.need(!s.restored || s.phase != Waiting)
+	r.need(!s.calling || !s.over())
+	r.need(s.calling || s.phase != Restoring)
 	s.epoch, s.established, s.met = r.u64(), r.u32(), r.u32()
 	for n := r.count(2); n > 0 && !r.bad; n-- {
 		v := version{number: r.u32()}
@@ -210,19 +224,29 @@ func (r *reader) session() *Session {
 		}
 		s.versions = append(s.versions, v)
 	}
-	s.intro = r.introduction(s.role)
-	r.need((s.phase == Introduced || s.phase == Refused) == (s.intro.stage == stageDone))
+	s.intro = r.introduction(s.role, s.restored)
+	switch done := s.intro.stage == stageDone; s.phase {
+	case Introduced, Refused, Lost:
+		r.need(done)
+	case Restoring: // with a generation, or none yet
+		r.need(done == (len(s.versions) == 0))
+	default:
+		r.need(!done)
+	}
+	r.need(s.phase != Lost || len(s.versions) == 0)
 	if s.derived() {
 		for i := range s.words {
 			s.words[i] = r.u16()
 			r.need(s.words[i] < 2048)
 		}
+	}
+	if s.keyed() {
 		s.restore = r.key()
 	}
 	if s.healing.active {
 		s.healing.seed = r.key()
 	}
-	if r.need(len(s.versions) > 0 || s.phase == Refused); r.bad {
+	if r.need(len(s.versions) > 0 || s.over() || s.phase == Restoring); r.bad {
 		return s
 	}
 	if len(s.versions) > 0 {
@@ -236,6 +260,7 @@ func (r *reader) session() *Session {
 
 	o.next, o.acked = r.u32(), r.u32()
 	r.need(o.acked <= o.next && o.next-o.acked <= Window)
+	r.need(!s.calling || o.acked == 0)
 	if flags&flagEnding != 0 {
 		o.open = r.block(wire.MaxRecord)
 		r.need(len(o.open) > 0)

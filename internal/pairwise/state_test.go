@@ -39,7 +39,33 @@ func states(t failer) (out [][]byte) {
 	q.a.s.refuse()
 	out = append(out, q.a.s.encode())
 	p.b.s.Erase()
-	return append(out, p.b.s.encode())
+	out = append(out, p.b.s.encode(), NewLost(Invitee).encode())
+	return append(out, restoring(t)...)
+}
+
+// restoring collects states of a restore: either side, both, in every stage.
+func restoring(t failer) (out [][]byte) {
+	for seed, who := range []func(p *pair) []*side{
+		func(p *pair) []*side { return []*side{p.a} },
+		func(p *pair) []*side { return []*side{p.b} },
+		func(p *pair) []*side { return p.sides() },
+	} {
+		p := newPair(t, 60+uint64(seed))
+		p.until(12, p.introduced)
+		p.accept(p.a, wire.ClassLetter, 3000)
+		for _, d := range who(p) {
+			p.restore(d, p.backup(d))
+		}
+		last := stage(99)
+		for range 12 * p.per {
+			if st := p.a.s.intro.stage*8 + p.b.s.intro.stage; st != last {
+				last = st
+				out = append(out, p.a.s.encode(), p.b.s.encode())
+			}
+			p.step(faults{loss: 0.2})
+		}
+	}
+	return out
 }
 
 // TestStateRoundTrip loads every collected state and encodes it again.
@@ -83,7 +109,7 @@ func TestStateDamaged(t *testing.T) {
 			}
 		}
 	}
-	for _, format := range []byte{0, 2, 255} {
+	for _, format := range []byte{0, 1, 3, 255} {
 		c := bytes.Clone(states(t)[0])
 		c[0] = format
 		if _, err := Load(c, nil); !errors.Is(err, ErrState) {

@@ -6,6 +6,7 @@ package pairwise
 // the session may do everything else.
 type Steps struct {
 	s        *Session
+	of       uint64 // generation
 	to       uint64
 	versions []version
 }
@@ -14,7 +15,7 @@ type Steps struct {
 // is that of Join: all n KEYS of the epoch were verified, and it is at most one
 // after the caller's own.
 func (s *Session) Behind(epoch uint64) *Steps {
-	st := &Steps{s: s, to: epoch}
+	st := &Steps{s: s, of: s.generation, to: epoch}
 	for _, v := range s.versions {
 		if v.epoch < epoch && epoch-v.epoch <= MaxEpochJump {
 			st.versions = append(st.versions, v)
@@ -46,7 +47,7 @@ func (st *Steps) Run() {
 func (st *Steps) Adopt() {
 	for i := range st.versions {
 		from := &st.versions[i]
-		if v := st.s.held(from.number); v != nil && v.epoch < from.epoch {
+		if v := st.s.held(from.number); v != nil && st.of == st.s.generation && v.epoch < from.epoch {
 			v.RV, v.Root, v.epoch = from.RV, from.Root, from.epoch
 			st.s.touch()
 		}

@@ -21,6 +21,13 @@ type Talk struct {
 	scratch  []byte // one frame to send
 	received []byte // one frame opened
 	erased   bool
+
+	// A talk serves the stream of its generation only; cells of another are padding
+	// that says nothing, and what is received in them has no effect.
+	generation uint64
+	again      bool // a meeting by K_re, which begins a generation if the peer sends data
+	sigma      Key
+	epoch      uint64
 }
 
 // chain steps once per round; a value serves one round and is gone.
@@ -56,7 +63,7 @@ func (c *chain) take(round uint64) (key Key, ok bool) {
 // talks. firstRound is R; cell is the network's cell size in bytes. A meeting
 // begins once: a second call returns a Talk that is already erased.
 func (s *Session) Begin(m *Meeting, firstRound uint64, cell int) *Talk {
-	t := &Talk{s: s, version: m.Version, cell: cell, erased: !m.unused}
+	t := &Talk{s: s, version: m.Version, cell: cell, erased: !m.unused, generation: m.generation}
 	if !m.unused {
 		return t
 	}
@@ -67,7 +74,14 @@ func (s *Session) Begin(m *Meeting, firstRound uint64, cell int) *Talk {
 	clear(m.epochKey[:])
 	m.unused = false
 	s.cell = cell
-	s.lowered = loweredTo{}
+	if m.generation == s.generation {
+		s.lowered = loweredTo{}
+	}
+	if m.Version == RestoreVersion {
+		t.version, t.generation = 0, noGeneration
+		t.again, t.sigma, t.epoch = true, m.sigma, m.epoch
+		clear(m.sigma[:])
+	}
 	t.scratch = make([]byte, cell-suite.AEADOverhead)
 	t.received = make([]byte, 0, cell)
 	return t
@@ -92,15 +106,30 @@ func (t *Talk) Cell(round uint64, twin int, dst []byte) bool {
 		suite.Random(dst)
 		return false
 	}
-	f := wire.CellFrame{Kind: wire.FramePadding}
-	if out := t.s.chosen(t.version, round, twin); out != nil {
-		f.Kind, f.Seq, f.Payload = wire.FrameData, out.seq, out.payload
+	if t.s.calling { // not before these circuits are in use: those before may still do
+		t.restart(Inviter)
 	}
-	f.Ack, f.Bitmap = t.s.book.durable.ack, t.s.book.durable.bitmap
+	f := wire.CellFrame{Kind: wire.FramePadding}
+	if t.generation == t.s.generation {
+		if out := t.s.chosen(t.version, round, twin); out != nil {
+			f.Kind, f.Seq, f.Payload = wire.FrameData, out.seq, out.payload
+		}
+		f.Ack, f.Bitmap = t.s.book.durable.ack, t.s.book.durable.bitmap
+	}
 	f.Encode(t.scratch)
 	suite.SealOnce(&key, dst[:0], t.scratch)
 	clear(key[:])
 	return true
+}
+
+// restart begins the generation of a meeting by K_re, if it has not begun.
+func (t *Talk) restart(part Role) {
+	if !t.again || !t.s.keyed() {
+		return
+	}
+	t.s.restart(&t.sigma, t.epoch, part)
+	t.generation, t.again = t.s.generation, false
+	clear(t.sigma[:])
 }
 
 // Receive takes the cell that came back on (round, twin). It returns false if
@@ -119,9 +148,16 @@ func (t *Talk) Receive(round uint64, twin int, cell []byte) bool {
 	if err != nil {
 		return false
 	}
+	defer clear(plain)
+	f, err := wire.ParseCellFrame(plain)
+	if err == nil && f.Kind == wire.FrameData {
+		t.restart(Invitee)
+	}
+	if t.generation != t.s.generation {
+		return true
+	}
 	t.s.heard(t.version, !t.heard)
 	t.heard = true
-	f, err := wire.ParseCellFrame(plain)
 	if err != nil {
 		t.s.misbehave()
 		return true
@@ -130,7 +166,6 @@ func (t *Talk) Receive(round uint64, twin int, cell []byte) bool {
 	if f.Kind == wire.FrameData {
 		t.s.accept(f.Seq, f.Payload)
 	}
-	clear(plain)
 	return true
 }
 
@@ -139,5 +174,6 @@ func (t *Talk) Erase() {
 	t.send, t.receive = [twins]chain{}, [twins]chain{}
 	clear(t.scratch)
 	clear(t.received[:cap(t.received)])
+	clear(t.sigma[:])
 	t.erased = true
 }

@@ -25,7 +25,7 @@ func (o *octets) UnmarshalText(b []byte) (err error) {
 type pairwiseVector struct {
 	Op, Name, Error string
 	In              struct {
-		Sigma, RV, Root, AID, R, Heal, Seed, Enc, Frame, Cell octets
+		Sigma, RV, Root, AID, R, Heal, Seed, Enc, Frame, Cell, Restore octets
 
 		SeedI       octets `json:"seed_i"`
 		SeedR       octets `json:"seed_r"`
@@ -40,7 +40,7 @@ type pairwiseVector struct {
 		Activation  uint64
 	}
 	Out struct {
-		RV, Root, Heal, Restore, Key, Cell, Commitment octets
+		RV, Root, Heal, Restore, Key, Cell, Commitment, Sigma octets
 
 		Preimages, Tags, Twins, Messages []octets
 
@@ -77,6 +77,16 @@ func TestVectorsBySecondImplementation(t *testing.T) {
 			same("root", s.root, out.Root)
 		case "meeting":
 			s := secondVersion{rv: in.RV, root: in.Root, epoch: in.From}.meet(in.Epoch, in.AID)
+			same("first preimage", s.sI, out.Preimages[0])
+			same("second preimage", s.sR, out.Preimages[1])
+			same("first tag", s.tagI, out.Tags[0])
+			same("second tag", s.tagR, out.Tags[1])
+			same("first twin", s.id1, out.Twins[0])
+			same("second twin", s.id2, out.Twins[1])
+			same("epoch key", s.epochKey, out.EpochKey)
+		case "restore-meeting":
+			s, sigma := secondRestore(in.Restore, in.AID)
+			same("σ", sigma, out.Sigma)
 			same("first preimage", s.sI, out.Preimages[0])
 			same("second preimage", s.sR, out.Preimages[1])
 			same("first tag", s.tagI, out.Tags[0])
@@ -123,7 +133,7 @@ func TestVectorsBySecondImplementation(t *testing.T) {
 			}
 		}
 	}
-	for op, n := range map[string]int{"invitation": 1, "meeting": 3, "cell": 5, "cell-open": 4, "introduction": 1, "healing": 2} {
+	for op, n := range map[string]int{"invitation": 1, "meeting": 3, "cell": 5, "cell-open": 4, "introduction": 1, "healing": 2, "restore-meeting": 2} {
 		if seen[op] != n {
 			t.Errorf("%d vectors of %s, not %d", seen[op], op, n)
 		}

@@ -24,7 +24,12 @@ type conversation struct {
 // meets tells whether the contact may be looked for at t: an invitation that
 // nobody came for is not looked for after its expiry.
 func (c *conversation) meets(t time.Time) bool {
-	return c.session.Phase() != pairwise.Refused && (c.session.Phase() != pairwise.Waiting || c.contact.Expires.IsZero() || t.Before(c.contact.Expires))
+	return !c.over() && (c.session.Phase() != pairwise.Waiting || c.contact.Expires.IsZero() || t.Before(c.contact.Expires))
+}
+
+// over tells whether the contact is never looked for again.
+func (c *conversation) over() bool {
+	return c.session.Phase() == pairwise.Refused || c.session.Phase() == pairwise.Lost
 }
 
 // together tells whether the contact talks in the running circuits.
@@ -113,9 +118,25 @@ func (n *Node) Queue(id contact.ID, o Outgoing) {
 	if conv == nil {
 		return
 	}
+	conv.session.Queue(n.outgoing(conv, o), o.Assigned)
+}
+
+// outgoing makes an item of what the vault has.
+func (n *Node) outgoing(conv *conversation, o Outgoing) pairwise.Item {
 	s := &source{node: n, item: o.ID, size: o.Size}
 	conv.sources[o.ID] = s
-	conv.session.Queue(pairwise.Item{ID: o.ID, Class: o.Class, Size: o.Size, Read: s.read}, o.Assigned)
+	return pairwise.Item{ID: o.ID, Class: o.Class, Size: o.Size, Read: s.read}
+}
+
+// restarted follows a commit with which a contact's stream began afresh: all that
+// was not delivered is offered again, and its words must be compared anew.
+func (n *Node) restarted(c *conversation, waiting []vault.Outgoing) {
+	c.contact.Verified = false
+	var items []pairwise.Item
+	for _, o := range waiting {
+		items = append(items, n.outgoing(c, Outgoing(o)))
+	}
+	c.session.Requeue(items)
 }
 
 // readAhead is how much of an outgoing item is in memory: about a minute and a
@@ -195,6 +216,8 @@ func (n *Node) save(then func(ok bool)) {
 		token  uint64
 		forget bool // somebody came: the text of the invitation goes with this commit
 		gone   bool // the contact was deleted meanwhile
+
+		waiting []vault.Outgoing // after a restart
 	}
 	var changes []*change
 	waiting, probe := n.after, n.probe
@@ -231,6 +254,9 @@ func (n *Node) save(then func(ok bool)) {
 		err = v.Update(func(tx *vault.Tx) error {
 			for _, c := range changes {
 				err := tx.SaveSession(c.conv.contact.ID, c.delta)
+				if err == nil && c.delta.Restart {
+					c.waiting, err = tx.Outgoing(c.conv.contact.ID)
+				}
 				if err == nil && c.forget {
 					_, err = tx.ChangeContact(c.conv.contact.ID, func(k *contact.Contact) { k.Invitation = "" })
 				}
@@ -257,6 +283,9 @@ func (n *Node) save(then func(ok bool)) {
 			default:
 				if c.delta.Dirty {
 					c.conv.session.Saved(c.token)
+				}
+				if c.delta.Restart {
+					n.restarted(c.conv, c.waiting)
 				}
 				if c.forget {
 					c.conv.contact.Invitation = ""

@@ -56,16 +56,19 @@ const (
 	StateIntroduced  ContactState = "introduced"  // keys agreed
 	StateExpired     ContactState = "expired"     // nobody came in time; the invitation may have been used
 	StateRefused     ContactState = "refused"     // what they sent did not fit their promise
+	StateRestoring   ContactState = "restoring"   // we were restored from a backup and look for them
+	StateLost        ContactState = "lost"        // the backup has no key of it: invite it anew
 )
 
 // ContactInfo describes one contact.
 type ContactInfo struct {
 	ID         string       `json:"id" doc:"local identifier, 32 hexadecimal digits"`
 	Name       string       `json:"name" doc:"the name given here; nobody else sees it"`
-	State      ContactState `json:"state" enum:"invited,accepted,introducing,introduced,expired,refused"`
+	State      ContactState `json:"state" enum:"invited,accepted,introducing,introduced,expired,refused,restoring,lost"`
 	Verified   bool         `json:"verified" doc:"the words were compared by voice"`
 	Ready      bool         `json:"ready" doc:"the agreed keys are in use: signals and letters are carried"`
 	Together   bool         `json:"together" doc:"cells to it are carried in the running circuits"`
+	Restored   bool         `json:"restored" doc:"one of the two was restored from a backup; the words must be compared anew"`
 	Lane       int          `json:"lane" doc:"its lane from 1, or 0 when parked"`
 	Leaving    *time.Time   `json:"leaving,omitempty" doc:"when its lane will idle, if it was freed"`
 	Waiting    int          `json:"waiting" doc:"items not yet delivered"`
@@ -145,6 +148,7 @@ type Status struct {
 	ClockOff   bool        `json:"clock_off" doc:"this clock and the entry's differ by more than the tolerance"`
 	ClockSkew  float64     `json:"clock_skew_seconds" doc:"this clock minus the entry's"`
 	Proxy      bool        `json:"proxy" doc:"the entry is reached through a SOCKS5 proxy"`
+	Backup     *time.Time  `json:"backup,omitempty" doc:"this station was restored from a backup of then: what came in or was written later is not here, unless the others still had it"`
 	Warnings   []string    `json:"warnings"`
 	RoundTime  float64     `json:"round_seconds"`
 	EpochTime  float64     `json:"epoch_seconds"`

@@ -23,8 +23,11 @@ type seen struct {
 	phase    pairwise.Phase
 	ready    bool
 	together bool
-	lane     int // from 1, 0 when parked
+	restored bool // met again, or to be met again, from a backup
+	lane     int  // from 1, 0 when parked
 	leaving  *uint64
+
+	generation uint64 // of its keys: words that were compared belong to one
 }
 
 // people copies what the node knows of every contact.
@@ -33,7 +36,7 @@ func (s *Station) people(ctx context.Context) (out []seen, now time.Time, err er
 		now = t
 		e, _ := s.nw.Params.EpochAt(t)
 		for _, c := range s.node.talks {
-			k := seen{contact: c.contact, phase: c.session.Phase(), ready: c.session.Version() > 0, together: s.node.together(c.contact.ID)}
+			k := seen{contact: c.contact, phase: c.session.Phase(), ready: c.session.Version() > 0, together: s.node.together(c.contact.ID), restored: c.session.Restored(), generation: c.session.Generation()}
 			if l, ok := s.node.lanes.Of(c.contact.ID, e); ok {
 				k.lane = l.Lane + 1
 				if l.Leaves > 0 {
@@ -58,7 +61,7 @@ func sortSeen(all []seen) {
 func (s *Station) info(k seen, now time.Time, waiting int) ContactInfo {
 	c := ContactInfo{
 		ID: hex.EncodeToString(k.contact.ID[:]), Name: k.contact.Name, Verified: k.contact.Verified,
-		Ready: k.ready, Together: k.together, Lane: k.lane, Waiting: waiting, Created: k.contact.Created,
+		Ready: k.ready, Together: k.together, Restored: k.restored && !k.contact.Verified, Lane: k.lane, Waiting: waiting, Created: k.contact.Created,
 	}
 	switch k.phase {
 	case pairwise.Introduced:
@@ -67,6 +70,10 @@ func (s *Station) info(k seen, now time.Time, waiting int) ContactInfo {
 		c.State = StateIntroducing
 	case pairwise.Refused:
 		c.State = StateRefused
+	case pairwise.Restoring:
+		c.State = StateRestoring
+	case pairwise.Lost:
+		c.State = StateLost
 	default:
 		c.State = StateAccepted
 		if k.contact.Role == pairwise.Inviter {
@@ -341,8 +348,22 @@ func (s *Station) change(ctx context.Context, doing string, k seen, edit func(*c
 	}); err != nil {
 		return ContactInfo{}, s.trouble(doing, err)
 	}
-	if err := s.do(ctx, func(time.Time) { s.node.SetContact(c) }); err != nil {
+	stale := false
+	if err := s.do(ctx, func(time.Time) {
+		if conv := s.node.talks[c.ID]; conv != nil && conv.session.Generation() != k.generation {
+			stale, c.Verified = c.Verified, false
+		}
+		s.node.SetContact(c)
+	}); err != nil {
 		return ContactInfo{}, err
+	}
+	if stale { // the words that were compared were those of keys that are gone
+		if err := v.Update(func(tx *vault.Tx) error {
+			_, err := tx.ChangeContact(c.ID, func(c *contact.Contact) { c.Verified = false })
+			return err
+		}); err != nil {
+			return ContactInfo{}, s.trouble(doing, err)
+		}
 	}
 	return s.one(ctx, c.ID)
 }

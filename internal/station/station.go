@@ -335,6 +335,9 @@ func (s *Station) Status(ctx context.Context) (Status, error) {
 		st.Circuits = &h.Attempt.Epoch
 	}
 	if h.Unlocked {
+		if err := s.restoredFrom(&st); err != nil {
+			return st, err
+		}
 		items, err := s.Items(ctx, ItemFilter{Undelivered: true})
 		if err != nil {
 			return st, err
@@ -375,6 +378,21 @@ func (s *Station) Status(ctx context.Context) (Status, error) {
 		warn("%s", h.Trouble)
 	}
 	return st, nil
+}
+
+// restoredFrom notes what a restored station lacks.
+func (s *Station) restoredFrom(st *Status) error {
+	v, err := s.open()
+	if err != nil {
+		return err
+	}
+	return s.trouble("describing the station", v.View(func(tx *vault.Tx) error {
+		at, ok, err := tx.RestoredFrom()
+		if ok {
+			st.Backup = &at
+		}
+		return err
+	}))
 }
 
 // left estimates how long n bytes of one conversation take: two cells a round.

@@ -123,6 +123,16 @@ func (n *Node) freeLanes(now time.Time) int {
 	return n.lanes.Idle(e)
 }
 
+// WordsOf tells a contact's words, if there are any, and whether one of the two
+// was restored from a backup, for the simulation.
+func (n *Node) WordsOf(id contact.ID) (words [4]uint16, known, restored bool) {
+	if c := n.talks[id]; c != nil {
+		words, known = c.session.Words()
+		restored = c.session.Restored()
+	}
+	return words, known, restored
+}
+
 // PhaseOf and TogetherWith tell how far a contact is, for the simulation.
 func (n *Node) PhaseOf(id contact.ID) pairwise.Phase {
 	if c := n.talks[id]; c != nil {

@@ -54,7 +54,9 @@ const (
 	LabelRestoreTag Label = "backchannel/v1/restore/rendezvous"      // s from K_re
 	LabelRestoreS   Label = "backchannel/v1/restore/sigma"           // σ of the introduction inside a restore
 
-	LabelVault Label = "backchannel/v1/vault" // page key of the vault from its master key
+	LabelVault       Label = "backchannel/v1/vault"        // page key of the vault from its master key
+	LabelBackup      Label = "backchannel/v1/backup"       // key of a backup from its passphrase
+	LabelBackupPiece Label = "backchannel/v1/backup/piece" // key of one piece of it
 
 	LabelSeedEd25519 Label = "backchannel/v1/relay/ed25519" // a relay's Ed25519 seed from its one seed
 	LabelSeedMLDSA   Label = "backchannel/v1/relay/mldsa65" // a relay's ML-DSA-65 seed from its one seed
@@ -80,4 +82,5 @@ var Labels = []Label{
 	LabelHealKEM, LabelHealRoot, LabelHealRV, LabelHealHeal, LabelRestore, LabelRestoreTag, LabelRestoreS,
 	LabelVault, LabelSeedEd25519, LabelSeedMLDSA,
 	LabelSealHandshake, LabelSealKeys, LabelSealCoefficient, LabelSealSession, LabelSealCommitment, LabelSealEcho,
+	LabelVault, LabelBackup, LabelBackupPiece, LabelSeedEd25519, LabelSeedMLDSA,
 }

@@ -20,6 +20,8 @@ var (
 	ErrDisk            = errors.New("the disk failed to keep what was written: check it and restart the station")
 	ErrClosed          = errors.New("the vault is closed")
 	ErrNotFound        = errors.New("not found")
+	ErrBackup          = errors.New("the backup is damaged or incomplete: use another copy")
+	ErrBackupNewer     = errors.New("the backup was made by a newer program: update this one")
 	ErrIncomplete      = errors.New("the item has not arrived as a whole")
 )
 
@@ -33,7 +35,7 @@ func explain(doing string, err error) error {
 	errors.As(err, &code)
 	kind := error(nil)
 	switch {
-	case errors.Is(err, ErrDiskFull), errors.Is(err, ErrDisk), errors.Is(err, ErrDamaged), errors.Is(err, ErrClosed):
+	case errors.Is(err, ErrDiskFull), errors.Is(err, ErrDisk), errors.Is(err, ErrDamaged), errors.Is(err, ErrClosed), errors.Is(err, ErrBackup):
 	case outOfRoom(err), errors.Is(err, sqlite3.FULL), code == sqlite3.IOERR_SHMSIZE:
 		kind = ErrDiskFull
 	case code == sqlite3.IOERR_FSYNC, code == sqlite3.IOERR_DIR_FSYNC, code == sqlite3.IOERR_WRITE:

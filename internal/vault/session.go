@@ -17,7 +17,8 @@ import (
 // SaveSession writes what changed in a contact's session: its state, frames that
 // wait for acknowledgement, what was received, how far items were sent and which
 // were delivered. It is ErrNotFound if the contact is gone. A Delta that is not
-// Dirty writes nothing.
+// Dirty writes nothing. With Restart the contact is prepared for a stream that
+// begins afresh, after what the one before had received and delivered.
 func (tx *Tx) SaveSession(id contact.ID, d pairwise.Delta) error {
 	n, err := tx.number(id)
 	if err != nil || !d.Dirty {
@@ -25,16 +26,6 @@ func (tx *Tx) SaveSession(id contact.ID, d pairwise.Delta) error {
 	}
 	if err := tx.exec(`INSERT INTO sessions (contact, state) VALUES (?, ?) ON CONFLICT (contact) DO UPDATE SET state = excluded.state`, n, d.State); err != nil {
 		return err
-	}
-	for _, seq := range d.DropFrames {
-		if err := tx.exec(`DELETE FROM frames WHERE contact = ? AND seq = ?`, n, seq); err != nil {
-			return err
-		}
-	}
-	for _, f := range d.AddFrames {
-		if err := tx.exec(`INSERT INTO frames (contact, seq, payload) VALUES (?, ?, ?)`, n, f.Seq, f.Payload); err != nil {
-			return err
-		}
 	}
 	for _, p := range d.Progress {
 		if err := tx.exec(`UPDATE items SET done = ? WHERE id = ? AND contact = ? AND outgoing = 1`, p.Assigned, p.Item, n); err != nil {
@@ -46,7 +37,25 @@ func (tx *Tx) SaveSession(id contact.ID, d pairwise.Delta) error {
 			return err
 		}
 	}
-	return tx.receive(n, d.Records)
+	if err := tx.receive(n, d.Records); err != nil {
+		return err
+	}
+	if d.Restart {
+		if err := tx.restart(n); err != nil {
+			return err
+		}
+	}
+	for _, seq := range d.DropFrames {
+		if err := tx.exec(`DELETE FROM frames WHERE contact = ? AND seq = ?`, n, seq); err != nil {
+			return err
+		}
+	}
+	for _, f := range d.AddFrames {
+		if err := tx.exec(`INSERT INTO frames (contact, seq, payload) VALUES (?, ?, ?)`, n, f.Seq, f.Payload); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // LoadSession returns a contact's stored session for pairwise.Load. It is
@@ -163,6 +172,9 @@ func (tx *Tx) arrival(n int64, r wire.Record) (*arrival, error) {
 		return a, nil
 	case r.Offset != 0:
 		return nil, nil
+	}
+	if gone, err := tx.erased(n, r.Item); gone || err != nil {
+		return nil, err
 	}
 	err = tx.exec(`INSERT INTO items (id, contact, outgoing, class, header, parsed, size, done, created, finished, read, damaged, digest)
 		VALUES (?, ?, 0, ?, x'', 0, 0, 0, ?, 0, 0, 0, x'')`, r.Item, n, int(r.Class), tx.now())

@@ -96,16 +96,16 @@ func CreateWith(path string, passphrase []byte, opt Options) (*Vault, error) {
 	if err != nil {
 		return nil, explain(doing, err)
 	}
-	if err := create(path, passphrase, opt); err != nil {
+	if err := create(path, passphrase, opt, func(c *conn) error { return migrate(c, migrations()) }); err != nil {
 		return nil, errors.Join(explain(doing, err), lock.Close())
 	}
 	return open(doing, path, passphrase, opt, lock)
 }
 
-// create makes the files. The database comes first, under another name and with a
+// create makes the files and lets fill make the database's content. The database comes first, under another name and with a
 // key that nobody has yet; the key file makes it a vault; the renaming, which
 // Open makes up for if it is missing, completes it.
-func create(path string, passphrase []byte, opt Options) error {
+func create(path string, passphrase []byte, opt Options, fill func(*conn) error) error {
 	for _, p := range []string{path, path + keySuffix} {
 		if _, err := os.Lstat(p); err == nil {
 			return ErrExists
@@ -120,10 +120,8 @@ func create(path string, passphrase []byte, opt Options) error {
 		return err
 	}
 	draft := path + newSuffix
-	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
-		if err := os.Remove(draft + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	if err := removeDatabase(draft); err != nil {
+		return err
 	}
 	f, err := os.OpenFile(draft, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -136,8 +134,8 @@ func create(path string, passphrase []byte, opt Options) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(migrate(c, migrations()), c.close()); err != nil {
-		return err
+	if err := errors.Join(fill(c), c.close()); err != nil {
+		return errors.Join(err, removeDatabase(draft))
 	}
 	if err := replaceFile(path+keySuffix, sealed); err != nil {
 		return err
@@ -146,6 +144,16 @@ func create(path string, passphrase []byte, opt Options) error {
 		return err
 	}
 	return syncFolder(filepath.Dir(path))
+}
+
+// removeDatabase removes a database and what SQLite puts beside it.
+func removeDatabase(path string) error {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // OpenWith is Open with options.

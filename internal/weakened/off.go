@@ -70,6 +70,10 @@ const (
 	// TalkativeTelemetry breaks the rule: nothing contact-dependent in logs, metrics, timing, errors.
 	// Attack: all of the above, from the inside.
 	TalkativeTelemetry = false
+
+	// StaticRestore breaks the rule: whatever is made from the static K_re binds the attempt.
+	// Attack: recognised again: what was revealed in one attempt opens tags of the next.
+	StaticRestore = false
 )
 
 // Set switches one rule off or on again. It reports whether this build can: in a

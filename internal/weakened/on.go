@@ -22,6 +22,7 @@ var (
 	LooseTags          bool
 	PartialArrays      bool
 	TalkativeTelemetry bool
+	StaticRestore      bool
 )
 
 var switches = map[string]*bool{
@@ -40,6 +41,7 @@ var switches = map[string]*bool{
 	"LooseTags":          &LooseTags,
 	"PartialArrays":      &PartialArrays,
 	"TalkativeTelemetry": &TalkativeTelemetry,
+	"StaticRestore":      &StaticRestore,
 }
 
 // Set switches one rule off or on again and reports whether it knows the name.

@@ -20,4 +20,5 @@ var Rules = []Rule{
 	{"LooseTags", "tag = commitment to s; never below 16 bytes; full-hash duplicates", "tag splicing; onion malleation"},
 	{"PartialArrays", "whole arrays only, at every relay, in every phase and direction", "probing slot by slot"},
 	{"TalkativeTelemetry", "nothing contact-dependent in logs, metrics, timing, errors", "all of the above, from the inside"},
+	{"StaticRestore", "whatever is made from the static K_re binds the attempt", "recognised again: what was revealed in one attempt opens tags of the next"},
 }

@@ -28,6 +28,7 @@ func NewHandler(s *station.Station, version string) http.Handler {
 	registerContacts(api, s)
 	registerItems(api, s)
 	registerEvents(mux, api, s)
+	registerBackup(api, s)
 	return mux
 }
 

@@ -10,8 +10,8 @@ import (
 )
 
 // pairwiseVectors follow one pair of stations: the invitation's keys, what is
-// listed and sealed in an attempt, cells, the introduction with its five
-// messages, and two healings. Encapsulations are those of sealed.json, for the
+// listed and sealed in an attempt, cells, meetings after a restore, the
+// introduction with its five messages, and two healings. Encapsulations are those of sealed.json, for the
 // standard library encapsulates with fresh randomness only.
 func pairwiseVectors() any {
 	sigma := pattern32("pairwise/sigma")
@@ -20,6 +20,7 @@ func pairwiseVectors() any {
 	v = append(v, meetingVectors("at the issue epoch", rv, root, 17, 17)...)
 	v = append(v, meetingVectors("a day later", rv, root, 17, 17+720)...)
 	v = append(v, cellVectors()...)
+	v = append(v, restoreVectors()...)
 	intro, one := introductionVector(sigma)
 	v = append(v, intro)
 	v = append(v, meetingVectors("version 1", one.RV, one.Root, 21, 22)...)
@@ -59,6 +60,27 @@ func meetingVectors(name string, rv, root [32]byte, from, epoch uint64) []vector
 		"twins":     []string{hx(id1), hx(id2)},
 		"epoch_key": hx(pairwise.EpochKey(&root, aid)),
 	}}}
+}
+
+// restoreVectors state two attempts in which both sides list K_re: tags, σ, and
+// the ids and the epoch key of that one meeting, which are those of version 0.
+func restoreVectors() (v []vector) {
+	restore := pattern32("pairwise/restore")
+	for _, name := range []string{"first", "second"} {
+		aid := pattern32("pairwise/aid/restore/" + name)
+		sigma := pairwise.RestoreSigma(&restore, aid)
+		rv, root := pairwise.InvitationKeys(&sigma)
+		si, sr := pairwise.RestorePreimage(&restore, pairwise.Inviter, aid), pairwise.RestorePreimage(&restore, pairwise.Invitee, aid)
+		id1, id2 := pairwise.TwinIDs(&rv, aid)
+		v = append(v, vector{Op: "restore-meeting", Name: name, In: m{"restore": hx(restore), "aid": hx(aid)}, Out: m{
+			"preimages": []string{hx(si), hx(sr)},
+			"tags":      []string{hx(wire.TagOf(aid, si)), hx(wire.TagOf(aid, sr))},
+			"sigma":     hx(sigma), "rv": hx(rv), "root": hx(root),
+			"twins":     []string{hx(id1), hx(id2)},
+			"epoch_key": hx(pairwise.EpochKey(&root, aid)),
+		}})
+	}
+	return v
 }
 
 func cellVectors() (v []vector) {
