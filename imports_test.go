@@ -106,6 +106,9 @@ var named = []exception{
 	{"internal/negotiation", "crypto/ed25519", "the result must hold for an ordinary verifier, so one checks it"},
 	{"vectors", "crypto/sha512", "fixed inputs of 64 bytes for the vectors"},
 	{"internal/link", "crypto/rand", "crypto/x509 wants a source to sign with"},
+	{"internal/negotiation", "github.com/cloudflare/circl/group", "blind rounds are arithmetic in ristretto255; every hash of our own goes through suite"},
+	{"internal/negotiation", "github.com/cloudflare/circl/zk/dl", "proofs of keys are checked by circl"},
+	{"internal/negotiation", "github.com/cloudflare/circl/zk/dleq", "proofs of decryption shares are made and checked by circl"},
 }
 
 // foreign lists which package may lean on which module from outside, so that a

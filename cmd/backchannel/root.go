@@ -103,10 +103,9 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 	group("try", "Try it:", demoCommand(), benchCommand())
 	group("talk", "Use a station:",
 		inviteCommand(), acceptCommand(), contactsCommand(), wordsCommand(), confirmCommand(), laneCommand(),
-		sendCommand(), inboxCommand(), readCommand(), followCommand(), statusCommand(), unlockCommand(), lockCommand())
-	group("check", "Check what was agreed:", verifyCommand())
 		sendCommand(), inboxCommand(), readCommand(), followCommand(), statusCommand(), unlockCommand(), lockCommand(),
 		backupCommand())
+	group("check", "Check what was agreed:", verifyCommand())
 	group("run", "Run a station or a network:",
 		stationCommand(), restoreCommand(), networkCommand(), relayCommand(), entryCommand())
 	return root

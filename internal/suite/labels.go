@@ -69,6 +69,22 @@ const (
 	LabelSealEcho        Label = "backchannel/v1/seal/echo"        // hash of all commitments
 )
 
+// The labels of blind rounds (docs/negotiation.md).
+const (
+	LabelRoundContext   Label = "backchannel/v1/negotiation/round/context"    // ctx
+	LabelRoundSeed      Label = "backchannel/v1/negotiation/round/seed"       // key of one step's secrets
+	LabelRoundSecret    Label = "backchannel/v1/negotiation/round/secret"     // one of a step's secrets
+	LabelRoundNonce     Label = "backchannel/v1/negotiation/round/scalar"     // scalar from a secret
+	LabelRoundCoin      Label = "backchannel/v1/negotiation/round/coin"       // H(coin)
+	LabelRoundCommit    Label = "backchannel/v1/negotiation/round/commit"     // commitment to key, proof and coin
+	LabelRoundBody      Label = "backchannel/v1/negotiation/round/body"       // hash of one message in T
+	LabelRoundView      Label = "backchannel/v1/negotiation/round/transcript" // T
+	LabelRoundProof     Label = "backchannel/v1/negotiation/round/proof"      // scope of a proof
+	LabelRoundChallenge Label = "backchannel/v1/negotiation/round/challenge"  // challenge of a proof
+	LabelRoundOpen      Label = "backchannel/v1/negotiation/round/open"       // domain of an opening's proof
+	LabelRoundOrder     Label = "backchannel/v1/negotiation/round/order"      // order of opening
+)
+
 // Labels lists every label once, for the vectors and for the test that each is
 // unique, well formed and prefix-free together with its length byte.
 var Labels = []Label{
@@ -80,7 +96,8 @@ var Labels = []Label{
 	LabelInvitation, LabelInviteKeyV, LabelInviteKeyM, LabelCommitment, LabelIntroKEM, LabelIntroRoot,
 	LabelIntroRV, LabelIntroHeal, LabelConfirm, LabelWords,
 	LabelHealKEM, LabelHealRoot, LabelHealRV, LabelHealHeal, LabelRestore, LabelRestoreTag, LabelRestoreS,
-	LabelVault, LabelSeedEd25519, LabelSeedMLDSA,
 	LabelSealHandshake, LabelSealKeys, LabelSealCoefficient, LabelSealSession, LabelSealCommitment, LabelSealEcho,
 	LabelVault, LabelBackup, LabelBackupPiece, LabelSeedEd25519, LabelSeedMLDSA,
+	LabelRoundContext, LabelRoundSeed, LabelRoundSecret, LabelRoundNonce, LabelRoundCoin, LabelRoundCommit,
+	LabelRoundBody, LabelRoundView, LabelRoundProof, LabelRoundChallenge, LabelRoundOpen, LabelRoundOrder,
 }
