@@ -29,6 +29,7 @@ var files = []struct {
 	{"contact.json", contactVectors},
 	{"seal.json", sealVectors},
 	{"blind.json", blindVectors},
+	{"negotiation.json", negotiationVectors},
 }
 
 func main() {
