@@ -3,9 +3,8 @@
 // mediator and nobody who learns more than the others. Specification:
 // docs/negotiation.md, "Blind rounds".
 //
-// It is a distributed ElGamal decryption over ristretto255 after Brandt,
-// Distributed El Gamal à la Pedersen (ICISC 2005): keys are committed to and then
-// opened, answers are encrypted bits with proofs that they are bits, the sum of
+// It is a distributed ElGamal decryption over ristretto255 after Brandt's
+// distributed El Gamal (ICISC 2005): keys are committed to and then opened, answers are encrypted bits with proofs that they are bits, the sum of
 // everybody's ciphertexts is blinded by everybody with fresh factors, and each
 // cell is opened by one decryption share of everybody. Proofs are
 // Cramer–Damgård–Schoenmakers for bits, Chaum–Pedersen for equal logarithms and
