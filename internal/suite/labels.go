@@ -107,5 +107,4 @@ var Labels = []Label{
 	LabelRoundContext, LabelRoundSeed, LabelRoundSecret, LabelRoundNonce, LabelRoundCoin, LabelRoundCommit,
 	LabelRoundBody, LabelRoundView, LabelRoundProof, LabelRoundChallenge, LabelRoundOpen, LabelRoundOrder,
 	LabelStatement, LabelRoom, LabelHeads, LabelVouch, LabelCore,
-	LabelVault, LabelSeedEd25519, LabelSeedMLDSA,
 }
