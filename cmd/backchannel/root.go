@@ -108,6 +108,10 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 	group("check", "Check what was agreed:", verifyCommand())
 	group("run", "Run a station or a network:",
 		stationCommand(), restoreCommand(), networkCommand(), relayCommand(), entryCommand())
+		sendCommand(), inboxCommand(), readCommand(), followCommand(), statusCommand(), unlockCommand(), lockCommand())
+	group("deny", "Leave no proof and no trace:", exportCommand(), forgeCommand(), burnCommand(), panicCommand())
+	group("run", "Run a station or a network:",
+		stationCommand(), networkCommand(), relayCommand(), entryCommand(), tokenCommand(), manCommand())
 	return root
 }
 

@@ -186,6 +186,9 @@ func (s *source) load(off uint32) {
 			return err
 		})
 	}, func(now time.Time) {
+		if errors.Is(err, vault.ErrNotFound) {
+			return // erased with its contact: nothing more of it is sent, and nothing is wrong
+		}
 		s.loading = false
 		if s.node.vault != v {
 			return // locked meanwhile

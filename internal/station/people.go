@@ -198,18 +198,22 @@ func (s *Station) Accept(ctx context.Context, name, invitation string) (ContactI
 	})
 }
 
+// usedPrefix begins the settings that remember used invitations.
+const usedPrefix = "used/"
+
 // useOnce remembers by a hash, together with the contact that it makes, that this
-// station made or accepted an invitation.
-func useOnce(tx *vault.Tx, inv contact.Invitation) error {
+// station made or accepted an invitation. Its value is that contact: whoever finds
+// the hash could confirm an invitation, so it is burned with the contact.
+func useOnce(tx *vault.Tx, inv contact.Invitation, id contact.ID) error {
 	h := suite.Digest(inv.Sigma[:])
-	key := "used/" + hex.EncodeToString(h[:])
+	key := usedPrefix + hex.EncodeToString(h[:])
 	switch _, err := tx.Setting(key); {
 	case err == nil:
 		return fault(CodeConflict, "accepting the invitation: it was used on this station already: ask for another")
 	case !errors.Is(err, vault.ErrNotFound):
 		return err
 	}
-	return tx.PutSetting(key, []byte{1})
+	return tx.PutSetting(key, id[:])
 }
 
 // meet makes a contact durable and then part of the schedule.
@@ -248,7 +252,7 @@ func (s *Station) meet(ctx context.Context, name string, make func(now time.Time
 	}
 	delta, token := session.Take()
 	if err := v.Update(func(tx *vault.Tx) error {
-		if err := useOnce(tx, inv); err != nil {
+		if err := useOnce(tx, inv, c.ID); err != nil {
 			return err
 		}
 		if err := tx.PutContact(c); err != nil {

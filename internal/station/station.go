@@ -92,10 +92,15 @@ func (s *Station) Close() error {
 	return err
 }
 
-// OpenVault unlocks a station that does not run yet.
+// OpenVault unlocks a station that does not run yet. One whose vault was erased
+// (Panic) has nothing to unlock and runs as if locked: not to run would be seen.
 func (s *Station) OpenVault(passphrase []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.HasVault() {
+		s.log.Warn("station: there is no vault: running with idle lanes until one is made")
+		return nil
+	}
 	v, lanes, all, err := s.load(passphrase)
 	if err != nil {
 		return err
@@ -234,6 +239,8 @@ func (s *Station) trouble(doing string, err error) error {
 		return &Error{CodeDenied, doing, err}
 	case errors.Is(err, vault.ErrDiskFull):
 		return &Error{CodeFull, doing + ": the disk is full; nothing was changed: make room and try again", nil}
+	case errors.Is(err, vault.ErrNoVault):
+		return fault(CodeNotFound, "%s: there is no vault: make an empty one with \"backchannel unlock --new\", or restore database and key file together from a backup", doing)
 	case errors.Is(err, vault.ErrNotFound):
 		return &Error{CodeNotFound, doing, err}
 	default:
@@ -373,7 +380,15 @@ func (s *Station) Status(ctx context.Context) (Status, error) {
 	if s.vault != nil && s.damaged > 0 {
 		warn("the keys of %d contacts in the vault cannot be read: meet them anew", s.damaged)
 	}
+	if s.vault != nil {
+		if unswept, err := s.vault.Burning(); unswept && err == nil {
+			warn("a contact was burned, and the vault lacks the room to be written anew: make room on the disk, then lock and unlock")
+		}
+	}
 	s.mu.Unlock()
+	if !s.HasVault() {
+		warn("there is no vault: make an empty one, or restore one from a backup")
+	}
 	if h.Trouble != "" {
 		warn("%s", h.Trouble)
 	}

@@ -135,3 +135,9 @@ func (tx *Tx) PutSetting(key string, value []byte) error {
 func (tx *Tx) DeleteSetting(key string) error {
 	return tx.exec(`DELETE FROM settings WHERE key = ?`, key)
 }
+
+// DeleteSettings removes every setting whose key begins with prefix and whose
+// value is value.
+func (tx *Tx) DeleteSettings(prefix string, value []byte) error {
+	return tx.exec(`DELETE FROM settings WHERE substr(key, 1, length(?1)) = ?1 AND value = ?2`, prefix, value)
+}

@@ -15,14 +15,21 @@ import (
 // errorType prefixes the type of every problem document.
 const errorType = "backchannel:"
 
-// NewHandler serves the API of s.
+// NewHandler serves the API of s. A request that carries a token is limited to
+// what the token allows; one without is taken for the owner's (RequireToken).
 func NewHandler(s *station.Station, version string) http.Handler {
+	mux, _ := newAPI(s, version)
+	return LimitByToken(s, mux)
+}
+
+// newAPI registers every operation; without a station it only describes them.
+func newAPI(s *station.Station, version string) (http.Handler, huma.API) {
 	mux := http.NewServeMux()
 	config := huma.DefaultConfig("Backchannel station", version)
 	config.DocsPath = "" // the bundled pages load foreign scripts
 	config.SchemasPath = ""
 	config.CreateHooks = nil // no $schema links in answers
-	config.Info.Description = "The station of one principal. Served on a unix socket that only its owner may open."
+	config.Info.Description = "The station of one principal. Served on a unix socket that only its owner may open. Programs may show a token (Authorization: Bearer), which limits them to its scopes."
 	api := humago.New(mux, config)
 	registerStation(api, s)
 	registerContacts(api, s)
@@ -30,6 +37,9 @@ func NewHandler(s *station.Station, version string) http.Handler {
 	registerEvents(mux, api, s)
 	registerBackup(api, s)
 	return mux
+	registerDeny(api, s)
+	registerTokens(api, s)
+	return mux, api
 }
 
 // status maps the station's error codes to HTTP.
@@ -109,11 +119,13 @@ func registerStation(api huma.API, s *station.Station) {
 func registerContacts(api huma.API, s *station.Station) {
 	huma.Register(api, operation(http.MethodGet, "/v1/contacts", "contacts", "All contacts", 200),
 		func(ctx context.Context, _ *struct{}) (*reply[[]station.ContactInfo], error) {
-			return answer(s.Contacts(ctx))
+			all, err := s.Contacts(ctx)
+			return answer(withoutInvitation(ctx, all...), err)
 		})
 	huma.Register(api, operation(http.MethodGet, "/v1/contacts/{contact}", "contact", "One contact", 200),
 		func(ctx context.Context, in *Ref) (*reply[station.ContactInfo], error) {
-			return answer(s.Contact(ctx, in.Contact))
+			k, err := s.Contact(ctx, in.Contact)
+			return answer(withoutInvitation(ctx, k)[0], err)
 		})
 
 	type invite struct {
