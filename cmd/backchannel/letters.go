@@ -172,11 +172,7 @@ func inboxCommand() *cobra.Command {
 	var unread, all bool
 	var from string
 	c := clientCommand(&cobra.Command{
-		Use: "inbox", Short: "List signals and letters that came in",
-		Long: `List signals and letters, oldest first, with the first digits of the number by which
-"backchannel read" finds them.`,
-		Example: "  backchannel inbox --unread\n  backchannel inbox --all --contact Borvia",
-		Args:    cobra.NoArgs,
+		Use: "inbox", Short: "List signals and letters that came in", Args: cobra.NoArgs,
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
 			items, err := c.Items(cmd.Context(), station.ItemFilter{Contact: from, Inbox: !all, Unread: unread, Limit: 1000})
 			if err != nil {
@@ -234,8 +230,7 @@ func readCommand() *cobra.Command {
 		Long: `Print a signal or letter, or write its exact bytes to a file with --output. What
 is not text is not printed to a terminal. Reading marks it as read here; the
 other side does not learn of it.`,
-		Example: "  backchannel read 3f2a91c0\n  backchannel read 3f2a91c0 -o note.pdf",
-		Args:    cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			it, err := c.Item(cmd.Context(), args[0])
 			if err != nil {
@@ -339,11 +334,10 @@ func printableText(s string) string {
 
 func followCommand() *cobra.Command {
 	return clientCommand(&cobra.Command{
-		Use:     "follow",
-		Short:   "Show what happens, live",
-		Example: "  backchannel follow\n  backchannel follow --json",
-		Long:    "Show what happens at the station until interrupted: arrivals, deliveries, contacts, epochs. With --json one event per line.",
-		Args:    cobra.NoArgs,
+		Use:   "follow",
+		Short: "Show what happens, live",
+		Long:  "Show what happens at the station until interrupted: arrivals, deliveries, contacts, epochs. With --json one event per line.",
+		Args:  cobra.NoArgs,
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
 			w := cmd.OutOrStdout()
 			names := map[string]string{}

@@ -21,6 +21,11 @@ const (
 	EventDelivered    EventKind = "delivered"    // Item is in the other station's vault
 	EventReceiving    EventKind = "receiving"    // Bytes of Item are in the own vault; Last ends it
 	EventTrouble      EventKind = "trouble"      // Text
+
+	EventAcknowledged EventKind = "acknowledged" // the other side's person has Item
+	EventCancelled    EventKind = "cancelled"    // Item was withdrawn by its sender
+	EventExpired      EventKind = "expired"      // the own copy of Item is erased: its time was over
+	EventChanged      EventKind = "changed"      // something about Item or Contact was changed here
 )
 
 // Event is something that happened. Which fields are set depends on the kind.

@@ -55,6 +55,7 @@ type Node struct {
 	saving   bool
 	again    bool
 	after    []func(ok bool) // waiting for the commit that has not begun
+	sweeping bool            // expired copies are being erased
 	probe    bool            // the next commit writes even if no session changed
 	failed   error           // the last commit's failure, for the status
 	reported bool            // the log was told
@@ -81,6 +82,7 @@ func (n *Node) Start(now time.Time, env link.Env) {
 	n.agenda.wake = env.WakeAt
 	n.scheduleAttempt(now)
 	n.scheduleRound(now)
+	n.scheduleSweep(now)
 	env.Dial(link.Target{Role: link.RoleEntry})
 }
 

@@ -193,7 +193,7 @@ func LoadVault(v *vault.Vault, count int) (lanes contact.Lanes, all []Loaded, da
 				return err
 			}
 			for _, it := range items {
-				l.Queue = append(l.Queue, Outgoing{it.ID, it.Class, it.Size, it.Assigned})
+				l.Queue = append(l.Queue, Outgoing{it.ID, it.Class, it.Size, it.Assigned, it.Note})
 			}
 			all = append(all, l)
 		}
@@ -232,7 +232,7 @@ func (s *Station) trouble(doing string, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &known):
-		return err
+		return known
 	case errors.Is(err, vault.ErrClosed): // locked while it was being used
 		return &Error{CodeLocked, doing, err}
 	case errors.Is(err, vault.ErrWrongPassphrase):

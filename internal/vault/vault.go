@@ -211,6 +211,9 @@ func (v *Vault) open(passphrase []byte) error {
 	if err := v.resume(); err != nil {
 		return err
 	}
+	if err := indexOld(v.writer, v.opt.Now); err != nil {
+		return err
+	}
 	if v.reader, err = connect(v.path, &master, v.opt); err != nil {
 		return err
 	}
