@@ -47,6 +47,9 @@ func (l *local) normalize() {
 // others are told in words; the members go on in a new room.
 func (r *Room) Freeze() { r.local.Frozen = true }
 
+// Frozen reports that this member says nothing more here.
+func (r *Room) Frozen() bool { return r.local.Frozen }
+
 // KeepDraft keeps an offer that is not sent yet, under number; 0 is a new one. It
 // returns the number.
 func (r *Room) KeepDraft(number uint64, o Offer) (uint64, error) {
