@@ -443,3 +443,25 @@ func (s *Station) DropOffer(ctx context.Context, ref string, number uint64) erro
 		return nil
 	})
 }
+
+// SendOffer sends an offer that was kept, to the room or to one member, and forgets
+// what was kept.
+func (s *Station) SendOffer(ctx context.Context, ref string, number uint64, to string) (out Said, err error) {
+	const doing = "sending the offer"
+	err = s.inRoom(ctx, doing, ref, func(b *batch, r *openRoom) error {
+		member, err := b.member(r, to)
+		if err != nil {
+			return err
+		}
+		offer, ok := r.room.Unsent(number)
+		if !ok {
+			return fault(CodeNotFound, "%s: there is no kept offer of that number", doing)
+		}
+		b.touch(r)
+		r.room.DropDraft(number)
+		id, err := b.say(r, &offer, member)
+		out.ID = id.String()
+		return err
+	})
+	return out, err
+}

@@ -367,6 +367,16 @@ func TestTableTalks(t *testing.T) {
 			t.Errorf("%s: %+v", p.seats[i].name, v.Offers)
 		}
 	}
+	// What programs read of a view is the view.
+	for i := range p.seats {
+		want, err := json.Marshal(p.view(i))
+		p.must(err)
+		var v negotiation.View
+		p.must(json.Unmarshal(want, &v))
+		if got, err := json.Marshal(&v); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("read again, %v:\n%s\nwas\n%s", err, got, want)
+		}
+	}
 	// Everything is there again after a restart.
 	for i := range p.seats {
 		before, err := json.Marshal(p.view(i))
