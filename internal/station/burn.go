@@ -40,6 +40,7 @@ func (s *Station) Burn(ctx context.Context, ref string) error {
 		err = s.trouble(doing, err)
 		return errors.Join(err, s.do(ctx, func(time.Time) { s.node.PutBack(w) }))
 	}
+	s.table.stale = true // rooms with the contact went with it
 	if e := s.do(ctx, func(now time.Time) { s.node.Forget(now, w) }); e != nil {
 		return e
 	}
@@ -179,7 +180,7 @@ func (s *Station) Panic(ctx context.Context) error {
 				}
 			})
 		}
-		s.vault, s.damaged = nil, 0
+		s.vault, s.table, s.damaged = nil, nil, 0
 		errs = append(errs, err, v.Close())
 	}
 	// A vault whose key is gone keeps no key: a passphrase that was being changed

@@ -54,16 +54,16 @@ const (
 	LabelRestoreTag Label = "backchannel/v1/restore/rendezvous"      // s from K_re
 	LabelRestoreS   Label = "backchannel/v1/restore/sigma"           // σ of the introduction inside a restore
 
+	LabelVault       Label = "backchannel/v1/vault"        // page key of the vault from its master key
+	LabelBackup      Label = "backchannel/v1/backup"       // key of a backup from its passphrase
+	LabelBackupPiece Label = "backchannel/v1/backup/piece" // key of one piece of it
+
 	LabelStatement Label = "backchannel/v1/negotiation/statement" // id of a statement, over its envelope without vouch tags
 	LabelRoom      Label = "backchannel/v1/negotiation/room"      // id of a room, over what its members confirmed
 	LabelHeads     Label = "backchannel/v1/negotiation/heads"     // what a member holds, up to a vector
 	LabelVouch     Label = "backchannel/v1/negotiation/vouch"     // vouch tag of a statement
 	LabelCore      Label = "backchannel/v1/negotiation/core"      // what the parties to an agreement consent to
 	LabelLink      Label = "backchannel/v1/link/cells"            // TLS exporter label of the keys for cells between servers
-
-	LabelVault       Label = "backchannel/v1/vault"        // page key of the vault from its master key
-	LabelBackup      Label = "backchannel/v1/backup"       // key of a backup from its passphrase
-	LabelBackupPiece Label = "backchannel/v1/backup/piece" // key of one piece of it
 
 	LabelSeedEd25519 Label = "backchannel/v1/relay/ed25519" // a relay's Ed25519 seed from its one seed
 	LabelSeedMLDSA   Label = "backchannel/v1/relay/mldsa65" // a relay's ML-DSA-65 seed from its one seed
