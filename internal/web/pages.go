@@ -27,7 +27,7 @@ type Pages struct {
 	mux *http.ServeMux
 
 	sessions sessions
-	doors    [2]door // tries of passphrases from this machine, and from elsewhere
+	doors    [2]door // tries of passphrases from this machine, and from paired devices
 	live     hub
 	welcome  welcome
 	openOnce sync.Once

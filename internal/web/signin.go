@@ -206,13 +206,9 @@ const deviceAge = 400 * 24 * 3600 // seconds; as long as browsers keep a cookie
 func (p *Pages) pair(w http.ResponseWriter, r *http.Request) {
 	g := gateOf(r)
 	r.Body = http.MaxBytesReader(w, r.Body, 8<<10)
-	wait, ok := p.door(g).enter(p.cfg.Now())
-	if !ok {
-		p.render(w, http.StatusTooManyRequests, "pair", pairPage{Problem: p.text.say("locked.wait", p.text.duration(wait))})
-		return
-	}
+	// A link has 256 bits: to count guesses would help nobody but who wants to keep
+	// the paired devices out.
 	value, err := p.s.Pair(r.Context(), r.PathValue("token"), strings.TrimSpace(r.PostFormValue("name")))
-	p.door(g).leave(p.cfg.Now(), false, denied(err))
 	if err != nil {
 		p.render(w, http.StatusForbidden, "pair", pairPage{Problem: p.text.say("pair.failed")})
 		return
