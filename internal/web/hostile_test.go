@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"image"
 	"image/png"
+	"mime"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
@@ -39,6 +41,27 @@ func TestHostileLetters(t *testing.T) {
 	long := "# A\n\n" + strings.Repeat("word ", maxMarkdown/5)
 	if out := readable(long, "text/markdown"); !strings.HasPrefix(string(out), "<p># A") {
 		t.Error("a text beyond all letters is read as Markdown")
+	}
+}
+
+// A name says what the file is, on the page as in the download.
+func TestHostileNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"invoice\u202efdp.exe":          "invoicefdp.exe",
+		"../../.bashrc":                 "bashrc",
+		"a\"; filename=\"b.exe\r\nX: y": "",
+		"\u2066CON\u2069":               "_CON",
+	} {
+		shown := shownName(name)
+		w := httptest.NewRecorder()
+		attach(w, name, "application/octet-stream")
+		_, params, err := mime.ParseMediaType(w.Header().Get("Content-Disposition"))
+		if err != nil || params["filename"] != shown || strings.ContainsAny(shown, "\"/\\\r\n\u202e\u2066") || want != "" && !strings.Contains(shown, want) {
+			t.Errorf("%q is shown as %q and comes as %q: %v", name, shown, params["filename"], err)
+		}
+	}
+	if shownName("") != "" {
+		t.Error("no name is one")
 	}
 }
 
