@@ -6,7 +6,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/skip2/go-qrcode"
@@ -201,21 +200,7 @@ func (p *Pages) invitationFile(v *visit) {
 func attach(w http.ResponseWriter, name, mediaType string) {
 	w.Header().Set("Content-Type", mediaType)
 	w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": fileName(name)}))
-}
-
-// fileName keeps a name that somebody else chose from naming a folder.
-func fileName(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || strings.ContainsRune(`/\:*?"<>|`, r) {
-			return '-'
-		}
-		return r
-	}, name)
-	if name = strings.Trim(name, ". "); name == "" {
-		return "letter"
-	}
-	return name
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": station.SafeName(name)}))
 }
 
 func (p *Pages) sameWords(v *visit) {

@@ -326,10 +326,10 @@ func (p *Pages) greet(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/unlock", http.StatusSeeOther)
 		return
 	}
-	id := p.sessions.begin("")
+	id := p.sessions.begin("", p.s.Opening())
 	g.set(w, "session", id, 0)
 	if len(p.welcome.said) > 0 {
-		if session := p.sessions.find(id, "", true, 0); session != nil {
+		if session := p.sessions.find(id, "", p.s.Opening(), true, 0); session != nil {
 			p.sessions.say(session, strings.Join(p.welcome.said, " "))
 		}
 		http.Redirect(w, r, "/", http.StatusSeeOther)
