@@ -12,6 +12,7 @@ import (
 	"github.com/skip2/go-qrcode"
 
 	"backchannel/internal/station"
+	"backchannel/internal/suite"
 )
 
 // meetPage offers both ways to meet and lists what is under way.
@@ -150,7 +151,8 @@ func (p *Pages) meeting(v *visit) (meetingPage, bool) {
 			m.Spelled = append(m.Spelled, words[i:min(i+8, len(words))])
 		}
 	}
-	m.Seen = fmt.Sprintf("%s-%v-%v-%d", c.State, c.Verified, c.Ready, c.Lane)
+	shown := suite.Digest([]byte(strings.Join(m.Words, " "))) // other words are another page
+	m.Seen = fmt.Sprintf("%s-%v-%v-%d-%x", c.State, c.Verified, c.Ready, c.Lane, shown[:4])
 	return m, true
 }
 
@@ -230,7 +232,7 @@ func (p *Pages) sameWords(v *visit) {
 	if !ok {
 		return
 	}
-	if _, err := p.s.Confirm(v.r.Context(), c.ID); err != nil {
+	if _, err := p.s.Confirm(v.r.Context(), c.ID, v.field("words")); err != nil {
 		p.fail(v, err)
 		return
 	}
