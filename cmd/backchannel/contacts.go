@@ -151,7 +151,9 @@ lane they have, whether they are there in this epoch, and what waits for them.`,
 			return emit(cmd, all, func(w io.Writer) { printContacts(w, all) })
 		}),
 	})
-	c.AddCommand(renameCommand())
+	rename := renameCommand() // where people look for it first
+	rename.Example = "  backchannel contacts rename Borvia \"The embassy\""
+	c.AddCommand(rename)
 	return c
 }
 

@@ -99,7 +99,7 @@ func editCommand() *cobra.Command {
 	var text, subject, when string
 	c := clientCommand(&cobra.Command{
 		Use: "edit ID", Short: "Change your own copy of an item, whoever wrote it", Args: cobra.ExactArgs(1),
-		Long: "Change text, subject or time of your own copy of a signal or letter. A text of -\nis read from standard input.\n\n" + copiesProveNothing,
+		Long:    "Change text, subject or time of your own copy of a signal or letter. A text of -\nis read from standard input.\n\n" + copiesProveNothing,
 		Example: "  backchannel edit 3f2a91c0 --text \"We never talked about X.\" --time \"2026-03-01 14:05\"",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			var e station.Edit
@@ -150,7 +150,7 @@ func insertCommand() *cobra.Command {
 	var when, from, subject string
 	c := clientCommand(&cobra.Command{
 		Use: "insert NAME TEXT…", Short: "Put an item into your own copy of a conversation", Args: cobra.MinimumNArgs(2),
-		Long: "Put a signal, or with --subject a letter, into your own copy of a conversation, as\nif it had been sent or received at that time. Nothing is sent.\n\n" + copiesProveNothing,
+		Long:    "Put a signal, or with --subject a letter, into your own copy of a conversation, as\nif it had been sent or received at that time. Nothing is sent.\n\n" + copiesProveNothing,
 		Example: "  backchannel insert Borvia --from them --time \"2026-03-01 14:05\" \"No.\"",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			t, err := parseWhen(when)
