@@ -139,7 +139,9 @@ func contactsCommand() *cobra.Command {
 			return emit(cmd, all, func(w io.Writer) { printContacts(w, all) })
 		}),
 	})
-	c.AddCommand(renameCommand())
+	rename := renameCommand() // where people look for it first
+	rename.Example = "  backchannel contacts rename Borvia \"The embassy\""
+	c.AddCommand(rename)
 	return c
 }
 
@@ -180,7 +182,7 @@ func wordsCommand() *cobra.Command {
 	return clientCommand(&cobra.Command{
 		Use: "words NAME", Short: "Show the four words to compare with a contact by voice",
 		Long: `Show the four words. Both sides have the same, unless somebody came between. Read
-them to each other over a call or in person, then "backchannel confirm NAME".
+them to each other over a call or in person, then "backchannel confirm NAME WORDS".
 Until then the contact is marked unverified everywhere.`,
 		Args: cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
@@ -195,14 +197,34 @@ Until then the contact is marked unverified everywhere.`,
 
 func confirmCommand() *cobra.Command {
 	return clientCommand(&cobra.Command{
-		Use: "confirm NAME", Short: "Mark a contact verified: the words were the same",
-		Args: cobra.ExactArgs(1),
+		Use: "confirm NAME [WORD...]", Short: "Mark a contact verified: the words were the same",
+		Long: `Mark a contact verified after both sides have read the same four words to each other
+by voice or in person. Different words mean that somebody stands between: burn the
+contact then.
+
+Name the words that you compared. If the other station was restored from a backup
+meanwhile, there are new ones, and the station refuses the old. Without words the
+command confirms those of this moment and shows them: look whether they are yours.`,
+		Example: "  backchannel confirm Borvia garden copper violin rescue\n  backchannel confirm Borvia",
+		Args:    cobra.RangeArgs(1, 5),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
-			k, err := c.Confirm(cmd.Context(), args[0])
+			words := strings.Fields(strings.Join(args[1:], " "))
+			if len(args) > 1 && len(words) != 4 {
+				return usage("confirm takes a name and all four words, or only a name")
+			}
+			if len(words) == 0 {
+				var err error
+				if words, err = c.Words(cmd.Context(), args[0]); err != nil {
+					return err
+				}
+			}
+			k, err := c.Confirm(cmd.Context(), args[0], words...)
 			if err != nil {
 				return err
 			}
-			return emit(cmd, k, func(w io.Writer) { fmt.Fprintf(w, "%s is verified.\n", k.Name) })
+			return emit(cmd, k, func(w io.Writer) {
+				fmt.Fprintf(w, "%s is verified with the words %s.\n", k.Name, strings.Join(words, " "))
+			})
 		}),
 	})
 }

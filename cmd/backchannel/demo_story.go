@@ -96,10 +96,10 @@ func introduce(ctx context.Context, r *reporter, inviter *demoStation, others ..
 		if !slices.Equal(a, b) {
 			return fmt.Errorf("%s and %s see different words: somebody came between", inviter.name, other.name)
 		}
-		if _, err := inviter.api.Confirm(ctx, other.name); err != nil {
+		if _, err := inviter.api.Confirm(ctx, other.name, a...); err != nil {
 			return err
 		}
-		if _, err := other.api.Confirm(ctx, inviter.name); err != nil {
+		if _, err := other.api.Confirm(ctx, inviter.name, b...); err != nil {
 			return err
 		}
 		r.step("introduced", map[string]any{"from": inviter.name, "to": other.name, "words": a},

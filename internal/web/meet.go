@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"mime"
 	"net/http"
@@ -12,6 +13,9 @@ import (
 
 	"backchannel/internal/station"
 )
+
+// wordsSeed is this process's own.
+var wordsSeed = maphash.MakeSeed()
 
 // meetPage offers both ways to meet and lists what is under way.
 type meetPage struct {
@@ -142,7 +146,9 @@ func (p *Pages) meeting(v *visit) (meetingPage, bool) {
 		}
 		m.Words = words
 	}
-	m.Seen = fmt.Sprintf("%s-%v-%v-%d", c.State, c.Verified, c.Ready, c.Lane)
+	// Other words, after a restore, are another page; the address must not hold them.
+	shown := maphash.String(wordsSeed, strings.Join(m.Words, " "))
+	m.Seen = fmt.Sprintf("%s-%v-%v-%d-%x", c.State, c.Verified, c.Ready, c.Lane, shown)
 	return m, true
 }
 
@@ -208,7 +214,7 @@ func (p *Pages) sameWords(v *visit) {
 	if !ok {
 		return
 	}
-	if _, err := p.s.Confirm(v.r.Context(), c.ID); err != nil {
+	if _, err := p.s.Confirm(v.r.Context(), c.ID, v.field("words")); err != nil {
 		p.fail(v, err)
 		return
 	}
