@@ -6,8 +6,8 @@ const substituted = 0x63
 
 // substitute is the AES S-box without its constant on 64 sliced bytes: the
 // circuit of Boyar and Peralta ("A small depth-16 circuit for the AES S-box",
-// 2012; names as there), 32 AND and 77 XOR.
-func substitute(b *sliced) {
+// 2012; names as there), 32 AND and 83 XOR. o and b may be the same.
+func substitute(o, b *sliced) {
 	x0, x1, x2, x3, x4, x5, x6, x7 := b[7], b[6], b[5], b[4], b[3], b[2], b[1], b[0]
 
 	y14 := x3 ^ x5
@@ -111,12 +111,12 @@ func substitute(b *sliced) {
 	t67 := t64 ^ t65
 	s3 := t53 ^ t66
 
-	b[7] = t59 ^ t63
-	b[6] = t64 ^ s3
-	b[5] = t55 ^ t67
-	b[4] = s3
-	b[3] = t51 ^ t66
-	b[2] = t47 ^ t65
-	b[1] = t56 ^ t62
-	b[0] = t48 ^ t60
+	o[7] = t59 ^ t63
+	o[6] = t64 ^ s3
+	o[5] = t55 ^ t67
+	o[4] = s3
+	o[3] = t51 ^ t66
+	o[2] = t47 ^ t65
+	o[1] = t56 ^ t62
+	o[0] = t48 ^ t60
 }
