@@ -47,6 +47,12 @@ func (r *Report) Print(w io.Writer) {
 					number(int(x.Memory)), number(int(x.LimitMemory)), x.Mallocs, x.CPU.Repeats)
 			}
 		})
+	section(w, "From sending to delivery in a network of processes, preset demo, in rounds; least: a round per cell, and one for the acknowledgement",
+		"bytes\tcells\tuntil it arrived\t÷ least\tuntil the sender knows\t÷ least\trepeats\t", func(row rowFunc) {
+			for _, x := range r.Latency {
+				row("%s\t%d\t%s\t%s\t%s\t%s\t%d\t", number(x.Bytes), x.Cells, x.Arrived, x.ArrivedOverLeast, x.Known, x.KnownOverLeast, x.Known.Repeats)
+			}
+		})
 	section(w, "Memory of a relay per circuit, both directions; a pass cannot do with less than "+strconv.Itoa(2*stateLimit)+" bytes", "relay\tbytes\t", func(row rowFunc) {
 		row("any but the last\t%.1f\t", r.Memory.Middle)
 		row("last\t%.1f\t", r.Memory.Last)
