@@ -106,7 +106,7 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 		sendCommand(), draftCommand(), inboxCommand(), readCommand(), searchCommand(), ackCommand(), cancelCommand(), followCommand(),
 		editCommand(), insertCommand(), eraseCommand(), expireCommand(), muteCommand(true), muteCommand(false), renameCommand(),
 		statusCommand(), unlockCommand(), lockCommand(), backupCommand())
-	section("negotiate", "Negotiate:", roomCommand(), agendaCommand(), packageCommand(), offerCommand())
+	section("negotiate", "Negotiate:", roomCommand(), agendaCommand(), packageCommand(), offerCommand(), textCommand(), agreementCommand())
 	section("check", "Check what was agreed:", verifyCommand())
 	section("deny", "Leave no proof and no trace:", exportCommand(), forgeCommand(), burnCommand(), panicCommand())
 	section("run", "Run a station or a network:",
