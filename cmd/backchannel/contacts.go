@@ -139,16 +139,7 @@ func contactsCommand() *cobra.Command {
 			return emit(cmd, all, func(w io.Writer) { printContacts(w, all) })
 		}),
 	})
-	c.AddCommand(clientCommand(&cobra.Command{
-		Use: "rename NAME NEW-NAME", Short: "Give a contact another name, here only", Args: cobra.ExactArgs(2),
-		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
-			k, err := c.Rename(cmd.Context(), args[0], args[1])
-			if err != nil {
-				return err
-			}
-			return emit(cmd, k, func(w io.Writer) { printContacts(w, []station.ContactInfo{k}) })
-		}),
-	}))
+	c.AddCommand(renameCommand())
 	return c
 }
 

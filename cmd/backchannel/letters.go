@@ -228,9 +228,11 @@ func readCommand() *cobra.Command {
 		Use:   "read ID",
 		Short: "Read a signal or letter",
 		Long: `Print a signal or letter, or write its exact bytes to a file with --output. What
-is not text is not printed to a terminal. Reading marks it as read here; the
-other side does not learn of it.`,
-		Args: cobra.ExactArgs(1),
+is not text is not printed to a terminal. A letter with attachments shows its text
+and lists them; --part N takes one of them. Reading marks it as read here; the
+other side does not learn of it: only "backchannel ack" says so.`,
+		Example: "  backchannel read 3f2a91c0\n  backchannel read 3f2a91c0 -o note.pdf",
+		Args:    cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			it, err := c.Item(cmd.Context(), args[0])
 			if err != nil {

@@ -100,6 +100,17 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 			root.AddCommand(c)
 		}
 	}
+	group("try", "Try it:", demoCommand(), benchCommand())
+	group("talk", "Use a station:",
+		openCommand(), pairCommand(),
+		inviteCommand(), acceptCommand(), wordsCommand(), confirmCommand(), contactsCommand(), renameCommand(),
+		laneCommand(), muteCommand(true), muteCommand(false), expireCommand(),
+		sendCommand(), draftCommand(), inboxCommand(), readCommand(), ackCommand(), cancelCommand(), searchCommand(), followCommand(),
+		editCommand(), insertCommand(), eraseCommand(),
+		statusCommand(), unlockCommand(), lockCommand(), backupCommand())
+	group("deny", "Leave no proof and no trace:", exportCommand(), forgeCommand(), burnCommand(), panicCommand())
+	group("check", "Check what was agreed:", verifyCommand())
+	group("run", "Run a station or a network:",
 	section("try", "Try it:", demoCommand(), benchCommand())
 	section("talk", "Use a station:",
 		inviteCommand(), acceptCommand(), contactsCommand(), wordsCommand(), confirmCommand(), laneCommand(),
