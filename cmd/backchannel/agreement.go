@@ -14,7 +14,7 @@ import (
 )
 
 func agreementCommand() *cobra.Command {
-	return group(&cobra.Command{
+	return family(&cobra.Command{
 		Use: "agreement", Short: "Agreements of a room, and consents to them",
 		Long: `Agreements of a room. An agreement needs the consent of its parties and of everybody
 whom one of its issues concerns; free text concerns all. Another word in it is another

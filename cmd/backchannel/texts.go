@@ -14,7 +14,7 @@ import (
 )
 
 func textCommand() *cobra.Command {
-	return group(&cobra.Command{
+	return family(&cobra.Command{
 		Use: "text", Short: "One text that all members work on",
 		Long: `One text that all members work on: each version says which one it is based on, and
 what it changes. It binds nobody; an agreement may take it over.`,
