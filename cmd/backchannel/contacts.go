@@ -151,7 +151,7 @@ func printContacts(w io.Writer, all []station.ContactInfo) {
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tVERIFIED\tSTATE\tLANE\tNOW\tWAITING")
+	fmt.Fprintln(t, "NAME\tVERIFIED\tSTATE\tLANE\tNOW\tWAITING\tUNREAD")
 	for _, k := range all {
 		verified, lane, now := "unverified", "parked", "-"
 		if k.Verified {
@@ -173,7 +173,13 @@ func printContacts(w io.Writer, all []station.ContactInfo) {
 		if k.State == station.StateIntroduced && !k.Ready {
 			state += ", keys in use soon"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\n", k.Name, verified, state, lane, now, k.Waiting)
+		if k.Muted {
+			state += ", muted"
+		}
+		if k.Expiry > 0 {
+			state += ", copies expire after " + strings.TrimPrefix(inWords(time.Duration(k.Expiry)*time.Second), "about ")
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\n", k.Name, verified, state, lane, now, k.Waiting, k.Unread)
 	}
 	t.Flush()
 }

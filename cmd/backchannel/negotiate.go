@@ -14,7 +14,7 @@ import (
 )
 
 func agendaCommand() *cobra.Command {
-	return group(&cobra.Command{
+	return family(&cobra.Command{
 		Use: "agenda", Short: "The agenda of a room",
 		Long: `The agenda of a room: what is to be settled, what values it can take, and whom it
 concerns. A revision holds once every member has confirmed it.`,
@@ -205,7 +205,7 @@ binds nobody. ISSUE is a title or a number of the agenda.`,
 	})
 	propose.Flags().StringVar(&note, "note", "", "a note to it")
 	propose.Flags().StringVar(&to, "to", "", "a member who alone is told")
-	return group(&cobra.Command{
+	return family(&cobra.Command{
 		Use: "package", Short: "Packages of a room",
 		Long:    `Packages: values for several issues, put on the table as a whole. They bind nobody.`,
 		Example: "  backchannel package propose \"Straits talks\" Toll=half Term=12",
@@ -351,7 +351,7 @@ func makeOffer(cmd *cobra.Command, c *web.Client, f *offerFlags, room, answers s
 
 func offerCommand() *cobra.Command {
 	var fresh, counter offerFlags
-	return group(&cobra.Command{
+	return family(&cobra.Command{
 		Use: "offer", Short: "Conditional offers of a room",
 		Long: `Conditional offers: what is given, what is wanted for it, and what must hold besides.
 An offer binds nobody, taken or not: only an agreement does. Its author alone decides

@@ -14,8 +14,8 @@ import (
 	"backchannel/internal/web"
 )
 
-// group makes a command that only has subcommands.
-func group(c *cobra.Command, sub ...*cobra.Command) *cobra.Command {
+// family makes a command that only has subcommands.
+func family(c *cobra.Command, sub ...*cobra.Command) *cobra.Command {
 	c.RunE = unknownCommand
 	c.Args = cobra.ArbitraryArgs
 	c.AddCommand(sub...)
@@ -23,7 +23,7 @@ func group(c *cobra.Command, sub ...*cobra.Command) *cobra.Command {
 }
 
 func roomCommand() *cobra.Command {
-	return group(&cobra.Command{
+	return family(&cobra.Command{
 		Use: "room", Short: "Rooms: where two or more negotiate",
 		Long: `Rooms, in which two or more principals negotiate. Every member's station talks to
 every other's; whoever takes part must be a contact of all. Nothing said in a room

@@ -93,7 +93,7 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 	}
 	root.SetVersionTemplate("backchannel {{.Version}}\n")
 	root.PersistentFlags().Bool("json", false, "print JSON")
-	section := func(id, title string, commands ...*cobra.Command) {
+	group := func(id, title string, commands ...*cobra.Command) {
 		root.AddGroup(&cobra.Group{ID: id, Title: title})
 		for _, c := range commands {
 			c.GroupID = id
@@ -109,18 +109,9 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 		editCommand(), insertCommand(), eraseCommand(),
 		statusCommand(), unlockCommand(), lockCommand(), backupCommand())
 	group("deny", "Leave no proof and no trace:", exportCommand(), forgeCommand(), burnCommand(), panicCommand())
+	group("negotiate", "Negotiate:", roomCommand(), agendaCommand(), packageCommand(), offerCommand(), textCommand(), agreementCommand())
 	group("check", "Check what was agreed:", verifyCommand())
 	group("run", "Run a station or a network:",
-	section("try", "Try it:", demoCommand(), benchCommand())
-	section("talk", "Use a station:",
-		inviteCommand(), acceptCommand(), contactsCommand(), wordsCommand(), confirmCommand(), laneCommand(),
-		sendCommand(), draftCommand(), inboxCommand(), readCommand(), searchCommand(), ackCommand(), cancelCommand(), followCommand(),
-		editCommand(), insertCommand(), eraseCommand(), expireCommand(), muteCommand(true), muteCommand(false), renameCommand(),
-		statusCommand(), unlockCommand(), lockCommand(), backupCommand())
-	section("negotiate", "Negotiate:", roomCommand(), agendaCommand(), packageCommand(), offerCommand())
-	section("check", "Check what was agreed:", verifyCommand())
-	section("deny", "Leave no proof and no trace:", exportCommand(), forgeCommand(), burnCommand(), panicCommand())
-	section("run", "Run a station or a network:",
 		stationCommand(), restoreCommand(), networkCommand(), relayCommand(), entryCommand(), tokenCommand(), manCommand())
 	return root
 }
