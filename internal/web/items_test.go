@@ -167,14 +167,22 @@ func TestItemsBetweenStations(t *testing.T) {
 	if testing.Short() {
 		t.Skip("half a minute of real time")
 	}
+	began := time.Now()
 	d, ctx := meetingPair(t), t.Context()
+	mark := func(what string) { t.Logf("%-20s %v", what, time.Since(began).Round(time.Millisecond)) }
+	mark("met")
 	words(d, ctx)
 	signal, letter := acknowledging(d, ctx)
+	mark("acknowledged")
 	withdrawing(d, ctx)
+	mark("withdrawn")
 	copies(d, ctx, signal, letter)
 	searching(d, ctx, letter)
+	mark("copies, search")
 	drafts(d, ctx)
+	mark("drafts")
 	expiring(d, ctx)
+	mark("expiry")
 }
 
 // words: what was compared is confirmed and nothing else.
