@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +26,7 @@ import (
 type pair struct {
 	*testing.T
 	a, b *web.Client // a calls b Borvia, b calls a Aldmark
+	desk *desk       // b's pages
 	mu   sync.Mutex
 	told []station.Notice // what a's API told of itself
 }
@@ -61,6 +65,7 @@ func meetingPair(t *testing.T) *pair {
 		}
 	})
 	var clients []*web.Client
+	var last *station.Station
 	for range 2 {
 		s, cfg, err := n.NewStation(shortDir(t), "", []byte(passphrase))
 		if err != nil {
@@ -87,9 +92,14 @@ func meetingPair(t *testing.T) *pair {
 				t.Error(err)
 			}
 		})
-		clients = append(clients, c)
+		clients, last = append(clients, c), s
 	}
-	d := &pair{T: t, a: clients[0], b: clients[1]}
+	d := &pair{T: t, a: clients[0], b: clients[1], desk: &desk{t: t, s: last, clock: &clock{t: time.Now()}, browser: newBrowser(t)}}
+	if d.desk.pages, err = web.NewPages(last, web.PagesConfig{Log: slog.New(slog.DiscardHandler), Now: d.desk.clock.now}); err != nil {
+		t.Fatal(err)
+	}
+	d.desk.local = d.desk.serve(false)
+	stop = append(stop, d.desk.local.Close)
 	wg.Go(func() {
 		_ = d.a.Follow(ctx, func() {}, func(n station.Notice) error {
 			d.mu.Lock()
@@ -167,14 +177,22 @@ func TestItemsBetweenStations(t *testing.T) {
 	if testing.Short() {
 		t.Skip("half a minute of real time")
 	}
+	began := time.Now()
 	d, ctx := meetingPair(t), t.Context()
+	mark := func(what string) { t.Logf("%-20s %v", what, time.Since(began).Round(time.Millisecond)) }
+	mark("met")
 	words(d, ctx)
 	signal, letter := acknowledging(d, ctx)
+	mark("acknowledged")
 	withdrawing(d, ctx)
+	mark("withdrawn")
 	copies(d, ctx, signal, letter)
 	searching(d, ctx, letter)
+	mark("copies, search")
 	drafts(d, ctx)
+	mark("drafts")
 	expiring(d, ctx)
+	mark("expiry")
 }
 
 // words: what was compared is confirmed and nothing else.
@@ -193,8 +211,26 @@ func words(t *pair, ctx context.Context) {
 	if k := must(t.a.Confirm(ctx, borvia, strings.ToUpper(shown[0]), shown[1]+" "+shown[2], shown[3]))(t); !k.Verified {
 		t.Error("not verified with its words")
 	}
-	if k := must(t.b.Confirm(ctx, aldmark))(t); !k.Verified {
-		t.Error("not verified without naming the words")
+	// On the page the form names the words that it shows.
+	t.desk.signIn()
+	id := must(t.b.Contact(ctx, aldmark))(t).ID
+	form := url.Values{"token": {t.desk.token()}, "words": {strings.Join(old, " ")}}
+	for range 2 {
+		if p := t.desk.post("/meet/"+id+"/same", form); p.code != http.StatusConflict {
+			t.Errorf("other words, or none, on the page: %d", p.code)
+		}
+		form.Del("words")
+	}
+	m := regexp.MustCompile(`name="words" value="([^"]+)"`).FindStringSubmatch(t.desk.get("/meet/" + id).body)
+	if m == nil || m[1] != strings.Join(shown, " ") {
+		t.Fatalf("the page's form names %q", m)
+	}
+	form.Set("words", m[1])
+	if p := t.desk.post("/meet/"+id+"/same", form); p.code != http.StatusOK {
+		t.Errorf("the words of the page: %d", p.code)
+	}
+	if k := must(t.b.Confirm(ctx, aldmark))(t); !k.Verified { // without naming them, again
+		t.Error("not verified")
 	}
 }
 
