@@ -197,6 +197,37 @@ func TestProgramsAreNobodysAct(t *testing.T) {
 	waitFor(t, "the vault's time-out beside a busy program", func() bool { return !d.s.Unlocked() })
 }
 
+// TestWelcomeHoldsOnceAndSoon: the key of a first start lets its browser in without
+// the passphrase, once, and not days later.
+func TestWelcomeHoldsOnceAndSoon(t *testing.T) {
+	d := newDesk(t)
+	host := strings.TrimPrefix(d.local.URL, "http://")
+	at, err := url.Parse(d.local.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	come := func(key string) string {
+		d.browser = newBrowser(t)
+		d.browser.Jar.SetCookies(at, []*http.Cookie{{Name: "setup-" + host[strings.LastIndexByte(host, ':')+1:], Value: key, Path: "/"}})
+		return d.get("/welcome").path
+	}
+	d.pages.Welcome("KEY")
+	if got := come("ANOTHER"); got != "/unlock" {
+		t.Errorf("another key leads to %s", got)
+	}
+	if got := come("KEY"); got != "/meet" {
+		t.Errorf("the key leads to %s", got)
+	}
+	if got := come("KEY"); got != "/unlock" {
+		t.Errorf("the key a second time leads to %s", got)
+	}
+	d.pages.Welcome("KEY")
+	d.clock.turn(10 * time.Minute)
+	if got := come("KEY"); got != "/unlock" {
+		t.Errorf("the key after its time leads to %s", got)
+	}
+}
+
 // TestBackupOnThePage comes as a file, and a part of one is none.
 func TestBackupOnThePage(t *testing.T) {
 	d := newDesk(t)
