@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -194,4 +195,81 @@ func TestProgramsAreNobodysAct(t *testing.T) {
 	ask(token.Secret)
 	d.clock.turn(2 * time.Minute)
 	waitFor(t, "the vault's time-out beside a busy program", func() bool { return !d.s.Unlocked() })
+}
+
+// TestWelcomeHoldsOnceAndSoon: the key of a first start lets its browser in without
+// the passphrase, once, and not days later.
+func TestWelcomeHoldsOnceAndSoon(t *testing.T) {
+	d := newDesk(t)
+	host := strings.TrimPrefix(d.local.URL, "http://")
+	at, err := url.Parse(d.local.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	come := func(key string) string {
+		d.browser = newBrowser(t)
+		d.browser.Jar.SetCookies(at, []*http.Cookie{{Name: "setup-" + host[strings.LastIndexByte(host, ':')+1:], Value: key, Path: "/"}})
+		return d.get("/welcome").path
+	}
+	d.pages.Welcome("KEY")
+	if got := come("ANOTHER"); got != "/unlock" {
+		t.Errorf("another key leads to %s", got)
+	}
+	if got := come("KEY"); got != "/meet" {
+		t.Errorf("the key leads to %s", got)
+	}
+	if got := come("KEY"); got != "/unlock" {
+		t.Errorf("the key a second time leads to %s", got)
+	}
+	d.pages.Welcome("KEY")
+	d.clock.turn(10 * time.Minute)
+	if got := come("KEY"); got != "/unlock" {
+		t.Errorf("the key after its time leads to %s", got)
+	}
+}
+
+// TestBackupOnThePage comes as a file, and a part of one is none.
+func TestBackupOnThePage(t *testing.T) {
+	d := newDesk(t)
+	ctx := t.Context()
+	k, err := d.s.Invite(ctx, "Borvia", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := bytes.Repeat([]byte("a letter "), 500_000)
+	if _, err := d.s.Send(ctx, k.ID, station.Draft{Kind: "letter", Content: content}); err != nil {
+		t.Fatal(err)
+	}
+	d.signIn()
+	const words = "seven dull words that nobody knows"
+	token := d.token()
+	form := url.Values{"token": {token}, "passphrase": {words}, "again": {words}}
+	p := d.post("/settings/backup", form)
+	if p.code != http.StatusOK || !strings.HasPrefix(p.body, "backchannel backup 1\n") || len(p.body) < len(content) || !strings.HasPrefix(p.header.Get("Content-Disposition"), "attachment") {
+		t.Errorf("%d, %d bytes, %v", p.code, len(p.body), p.header)
+	}
+	form.Set("again", "other words")
+	if p := d.post("/settings/backup", form); p.code != http.StatusUnprocessableEntity || p.header.Get("Content-Disposition") != "" {
+		t.Errorf("two passphrases: %d", p.code)
+	}
+	form.Set("again", words)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, d.local.URL+"/settings/backup", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := d.browser.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.ReadFull(resp.Body, make([]byte, 70_000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.s.Panic(ctx); err != nil { // the vault is gone while the browser reads
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, resp.Body); err == nil && n < int64(len(content))-70_000 {
+		t.Errorf("a part of a backup of %d bytes looks whole", n)
+	}
 }
