@@ -152,7 +152,7 @@ func (p *Pages) showConversation(v *visit) {
 	if !ok {
 		return
 	}
-	if !c.Met {
+	if !c.Met && c.State != station.StateLost {
 		v.redirect("/meet/" + c.ID)
 		return
 	}

@@ -116,21 +116,24 @@ func (p *Pages) meeting(v *visit) (meetingPage, bool) {
 	m := meetingPage{Contact: c, Token: v.session.form, Inviter: c.Invitation != nil}
 	reached := map[station.ContactState]int{
 		station.StateInvited: 1, station.StateAccepted: 1, station.StateExpired: 1, station.StateRefused: 2,
-		station.StateIntroducing: 2, station.StateIntroduced: 3,
+		station.StateIntroducing: 2, station.StateIntroduced: 3, station.StateRestoring: 1, station.StateLost: 0,
 	}[c.State]
 	if c.Verified {
 		reached = 4
 	}
 	first := p.text.say("meet.step.invited")
-	if c.State == station.StateAccepted {
+	switch {
+	case c.State == station.StateAccepted:
 		first = p.text.say("meet.step.accepted")
+	case c.Restored:
+		first = p.text.say("meet.step.restored")
 	}
 	for i, text := range []string{first, p.text.say("meet.step.met"), p.text.say("meet.step.agreed"), p.text.say("meet.step.words")} {
 		s := stepView{Text: text, State: "later"}
 		switch {
 		case i < reached:
 			s.State = "done"
-		case i == reached:
+		case i == reached && c.State != station.StateLost:
 			s.State = "now"
 		}
 		m.Steps = append(m.Steps, s)

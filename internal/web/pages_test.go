@@ -78,6 +78,12 @@ func newDesk(t *testing.T) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newDeskOf(t, cfg)
+}
+
+// newDeskOf starts the station of a folder.
+func newDeskOf(t *testing.T, cfg station.Config) *desk {
+	t.Helper()
 	s, err := station.Open(cfg, slog.New(slog.DiscardHandler))
 	if err == nil {
 		err = s.OpenVault([]byte(passphrase))
