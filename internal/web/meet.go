@@ -263,12 +263,7 @@ func (p *Pages) showAbout(v *visit) {
 		p.fail(v, err)
 		return
 	}
-	page := aboutPage{Contact: c, Free: st.LanesFree, Token: v.session.form, Expiry: "other", Now: p.cfg.Now().Format(fieldTime)}
-	for _, k := range keepTimes {
-		if int64(k.For/time.Second) == c.Expiry {
-			page.Expiry = k.Name
-		}
-	}
+	page := aboutPage{Contact: c, Free: st.LanesFree, Token: v.session.form, Expiry: keepName(c.Expiry), Now: p.cfg.Now().Format(fieldTime)}
 	p.show(v, http.StatusOK, "about", page)
 }
 
