@@ -57,6 +57,7 @@ type PageOptions struct {
 	LockMinutes  int    `json:"lock_minutes" doc:"idle minutes until the pages lock; 0 never"`
 	CloseMinutes int    `json:"close_minutes" doc:"idle minutes until the vault closes; 0 never"`
 	Notify       bool   `json:"notify" doc:"let the browser show a content-free notification when something arrives"`
+	Expiry       int64  `json:"new_expiry_seconds" required:"false" doc:"the self-expiry that a new contact begins with; 0 never"`
 }
 
 // DefaultPageOptions hold until the principal chooses.
@@ -152,6 +153,9 @@ func (s *Station) SetPageOptions(_ context.Context, o PageOptions) error {
 	o.Name = strings.TrimSpace(o.Name)
 	if o.LockMinutes < 0 || o.LockMinutes > day || o.CloseMinutes < 0 || o.CloseMinutes > 30*day {
 		return fault(CodeInvalid, "choosing time-outs: the pages lock within a day and the vault closes within 30 days, or never")
+	}
+	if err := checkExpiry(time.Duration(min(max(o.Expiry, -1), int64(maxExpiry/time.Second)+1)) * time.Second); err != nil {
+		return err
 	}
 	if len(o.Name) > 60 || strings.ContainsFunc(o.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return fault(CodeInvalid, "naming the station: the name is at most 60 bytes on one line")

@@ -138,12 +138,19 @@ func (s *Station) SetMuted(ctx context.Context, ref string, muted bool) (Contact
 // maxExpiry is a hundred years.
 const maxExpiry = 100 * 365 * 24 * time.Hour
 
+func checkExpiry(d time.Duration) error {
+	if d < 0 || d > 0 && d < time.Minute || d > maxExpiry {
+		return fault(CodeInvalid, "setting the expiry: it is a minute to a hundred years, or 0 for never")
+	}
+	return nil
+}
+
 // SetExpiry sets after how long own copies of what is exchanged with a contact are
 // erased: counted from delivery for what goes out, from reading for what came in.
 // It holds for what is there already too. 0 is never.
 func (s *Station) SetExpiry(ctx context.Context, ref string, d time.Duration) (ContactInfo, error) {
-	if d < 0 || d > 0 && d < time.Minute || d > maxExpiry {
-		return ContactInfo{}, fault(CodeInvalid, "setting the expiry: it is a minute to a hundred years, or 0 for never")
+	if err := checkExpiry(d); err != nil {
+		return ContactInfo{}, err
 	}
 	k, err := s.find(ctx, ref)
 	if err != nil {

@@ -256,7 +256,7 @@ func (s *Station) meet(ctx context.Context, name string, make func(now time.Time
 	}
 	session := pairwise.NewSession(c.Role, inv.Sigma, uint64(inv.IssueEpoch))
 	suite.Random(c.ID[:])
-	c.Name, c.Created = name, now
+	c.Name, c.Created, c.Expiry = name, now, time.Duration(s.PageOptions().Expiry)*time.Second
 	next, err := lanes.Assign(c.ID, epoch)
 	if err != nil && !errors.Is(err, contact.ErrNoIdleLane) {
 		return ContactInfo{}, s.trouble("giving the contact a lane", err)

@@ -64,7 +64,7 @@ func (p *Pages) people(ctx context.Context, current string) ([]personView, int, 
 	out, unread := make([]personView, 0, len(all)), 0
 	for _, k := range all {
 		v := personView{
-			ID: k.ID, Name: k.Name, Href: "/c/" + k.ID, Verified: k.Verified, Met: k.State == station.StateIntroduced,
+			ID: k.ID, Name: k.Name, Href: "/c/" + k.ID, Verified: k.Verified, Met: met(k),
 			Line: p.stateLine(k), Unread: k.Unread, Waiting: k.Waiting, Muted: k.Muted, Current: k.ID == current,
 		}
 		if !v.Met && !k.Restored {
@@ -84,6 +84,12 @@ func (p *Pages) people(ctx context.Context, current string) ([]personView, int, 
 		out = append(out, v)
 	}
 	return out, unread, nil
+}
+
+// met tells whether there is a conversation to look at. One that a backup brought
+// goes on as soon as the stations have found each other again.
+func met(k station.ContactInfo) bool {
+	return k.State == station.StateIntroduced || k.State == station.StateRestoring
 }
 
 // newest dates a contact for the order of the list.
@@ -109,10 +115,10 @@ func (p *Pages) stateLine(k station.ContactInfo) string {
 		return p.text.say("person.refused")
 	case k.State == station.StateLost:
 		return p.text.say("person.lost")
-	case k.State == station.StateRestoring && k.Lane > 0:
-		return p.text.say("person.restoring")
 	case k.Lane == 0:
 		return p.text.say("person.parked")
+	case k.State == station.StateRestoring:
+		return p.text.say("person.restoring")
 	case k.Leaving != nil:
 		return p.text.say("person.leaving", k.Leaving.Local().Format("15:04"))
 	case !k.Ready:
@@ -176,10 +182,8 @@ func (p *Pages) partFacts(v *visit) {
 // contactView is a contact at the head of its pages.
 type contactView struct {
 	station.ContactInfo
-	Line  string
-	Met   bool
-	Lost  bool // expired or refused: nothing more can come of it
-	Until string
+	Line string
+	Met  bool
 }
 
 func (p *Pages) contact(v *visit) (contactView, bool) {
@@ -193,8 +197,7 @@ func (p *Pages) contact(v *visit) (contactView, bool) {
 		p.fail(v, err)
 		return contactView{}, false
 	}
-	c := contactView{ContactInfo: k, Line: p.stateLine(k), Met: k.State == station.StateIntroduced}
-	c.Lost = k.State == station.StateExpired || k.State == station.StateRefused
+	c := contactView{ContactInfo: k, Line: p.stateLine(k), Met: met(k)}
 	return c, true
 }
 

@@ -72,6 +72,16 @@ var keepTimes = []struct {
 	For  time.Duration
 }{{"never", 0}, {"hour", time.Hour}, {"day", 24 * time.Hour}, {"week", 7 * 24 * time.Hour}, {"month", 30 * 24 * time.Hour}, {"year", 365 * 24 * time.Hour}}
 
+// keepName names a self-expiry in seconds as the page offers it.
+func keepName(seconds int64) string {
+	for _, k := range keepTimes {
+		if int64(k.For/time.Second) == seconds {
+			return k.Name
+		}
+	}
+	return "other"
+}
+
 func (p *Pages) expire(v *visit) {
 	p.act(v, "about.kept", func(c contactView) error {
 		for _, k := range keepTimes {

@@ -120,7 +120,7 @@ func (p *Pages) meeting(v *visit) (meetingPage, bool) {
 	m := meetingPage{Contact: c, Token: v.session.form, Inviter: c.Invitation != nil}
 	reached := map[station.ContactState]int{
 		station.StateInvited: 1, station.StateAccepted: 1, station.StateExpired: 1, station.StateRefused: 2,
-		station.StateIntroducing: 2, station.StateIntroduced: 3, station.StateRestoring: 1, station.StateLost: 1,
+		station.StateIntroducing: 2, station.StateIntroduced: 3, station.StateRestoring: 1, station.StateLost: 0,
 	}[c.State]
 	if c.Verified {
 		reached = 4
@@ -137,7 +137,7 @@ func (p *Pages) meeting(v *visit) (meetingPage, bool) {
 		switch {
 		case i < reached:
 			s.State = "done"
-		case i == reached:
+		case i == reached && c.State != station.StateLost:
 			s.State = "now"
 		}
 		m.Steps = append(m.Steps, s)
@@ -255,12 +255,7 @@ func (p *Pages) showAbout(v *visit) {
 		p.fail(v, err)
 		return
 	}
-	page := aboutPage{Contact: c, Free: st.LanesFree, Token: v.session.form, Expiry: "other", Now: p.cfg.Now().Format(fieldTime)}
-	for _, k := range keepTimes {
-		if int64(k.For/time.Second) == c.Expiry {
-			page.Expiry = k.Name
-		}
-	}
+	page := aboutPage{Contact: c, Free: st.LanesFree, Token: v.session.form, Expiry: keepName(c.Expiry), Now: p.cfg.Now().Format(fieldTime)}
 	p.show(v, http.StatusOK, "about", page)
 }
 

@@ -78,6 +78,12 @@ func newDesk(t *testing.T) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newDeskOf(t, cfg)
+}
+
+// newDeskOf starts the station of a folder.
+func newDeskOf(t *testing.T, cfg station.Config) *desk {
+	t.Helper()
 	s, err := station.Open(cfg, slog.New(slog.DiscardHandler))
 	if err == nil {
 		err = s.OpenVault([]byte(passphrase))
@@ -195,7 +201,7 @@ func (d *desk) token() string {
 // signed in.
 func everyPage(id string) []string {
 	return []string{"/", "/part/people", "/part/facts", "/meet", "/meet/" + id, "/meet/" + id + "/part", "/meet/" + id + "/different", "/meet/" + id + "/qr.png",
-		"/meet/" + id + "/file", "/c/" + id + "/about", "/c/" + id + "/part", "/c/" + id + "/estimate?bytes=100", "/others", "/others/part", "/network", "/settings",
+		"/meet/" + id + "/file", "/c/" + id + "/about", "/c/" + id + "/part", "/c/" + id + "/estimate?bytes=100", "/others", "/others/part", "/network", "/settings", "/settings/tokens",
 		"/help", "/api", "/openapi.json", "/v1/status"}
 }
 

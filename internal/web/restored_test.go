@@ -1,92 +1,76 @@
-package web_test
+package web
 
 import (
-	"bytes"
-	"context"
-	"log/slog"
-	"net/http"
-	"os"
-	"path/filepath"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"backchannel/internal/station"
-	"backchannel/internal/web"
 )
 
-// TestRestoredContactsCanBeRead: what a backup brought back is on the pages before
-// anybody was met again, with what is missing and what is uncertain.
-func TestRestoredContactsCanBeRead(t *testing.T) {
-	d := newDesk(t)
-	ctx := t.Context()
-	k, err := d.s.Invite(ctx, "Borvia", time.Hour)
+// TestRestoredContact renders a contact's pages as they are after a restore, here
+// or on the other side.
+func TestRestoredContact(t *testing.T) {
+	now := time.Date(2026, 11, 12, 12, 0, 0, 0, time.Local)
+	made := now.AddDate(0, 0, -9)
+	s, err := newScreens(nil, func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.s.InsertItem(ctx, k.ID, station.Insert{Kind: "signal", Text: "a word of before", Time: time.Now().Add(-time.Hour)}); err != nil {
-		t.Fatal(err)
-	}
-	var backup bytes.Buffer
-	if err := d.s.Backup(ctx, []byte("paper"), &backup); err != nil {
-		t.Fatal(err)
-	}
-	network, err := os.ReadFile(d.s.Config().Network)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(shortDir(t), "r")
-	if _, err := station.RestoreFolder(dir, network, &backup, []byte("paper"), []byte(passphrase), ""); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := station.LoadConfig(filepath.Join(dir, station.ConfigName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := station.Open(cfg, slog.New(slog.DiscardHandler))
-	if err == nil {
-		err = s.OpenVault([]byte(passphrase))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	ran := make(chan error, 1)
-	live, stop := context.WithCancel(context.Background())
-	go func() { ran <- s.Run(live) }()
-	defer func() {
-		stop()
-		if err := <-ran; err != nil {
-			t.Error(err)
+	p := &Pages{screens: s}
+	const again, theirs, looking, lost, gap = "Met again from a backup of Tuesday 3 November, 12:00: compare words again",
+		"their station was restored", "looks for that of Borvia", "it has no keys for this contact", "This conversation is from a backup of Tuesday 3 November, 12:00"
+	all := []string{again, theirs, looking, lost, gap}
+	for name, c := range map[string]struct {
+		contact station.ContactInfo
+		line    string
+		want    []string
+	}{
+		"never restored":    {station.ContactInfo{State: station.StateIntroduced, Ready: true, Lane: 1}, "not met in this epoch", nil},
+		"looked for":        {station.ContactInfo{State: station.StateRestoring, Restored: true, Backup: &made, Lane: 1}, "looking for their station", []string{looking, gap}},
+		"looked for later":  {station.ContactInfo{State: station.StateRestoring, Restored: true, Backup: &made}, "parked", []string{looking, gap}},
+		"met again":         {station.ContactInfo{State: station.StateIntroduced, Restored: true, Backup: &made, Lane: 1, Together: true, Ready: true}, "together now", []string{again, gap}},
+		"verified again":    {station.ContactInfo{State: station.StateIntroduced, Verified: true, Backup: &made, Lane: 1, Together: true, Ready: true}, "together now", []string{gap}},
+		"their restore":     {station.ContactInfo{State: station.StateIntroduced, Restored: true, Lane: 1, Together: true, Ready: true}, "together now", []string{theirs}},
+		"not in the backup": {station.ContactInfo{State: station.StateLost, Restored: true, Backup: &made}, "invite anew", []string{lost}},
+	} {
+		c.contact.ID, c.contact.Name = "0011", "Borvia"
+		v := contactView{ContactInfo: c.contact, Line: p.stateLine(c.contact), Met: met(c.contact)}
+		if !strings.Contains(v.Line, c.line) {
+			t.Errorf("%s: the list says %q", name, v.Line)
 		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
+		if open := c.contact.State != station.StateLost; v.Met != open {
+			t.Errorf("%s: met is %v", name, v.Met)
 		}
-	}()
-	pages, err := web.NewPages(s, web.PagesConfig{API: web.NewHandler(s, "test")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	old := d.pages
-	d.pages, d.browser = pages, newBrowser(t)
-	restored := d.serve(false)
-	defer restored.Close()
-	local := d.local
-	d.local = restored
-	defer func() { d.local, d.pages = local, old }()
-	d.signIn()
-	p := d.get("/c/" + k.ID)
-	if p.path != "/c/"+k.ID || p.code != http.StatusOK {
-		t.Fatalf("the conversation leads to %s with %d", p.path, p.code)
-	}
-	for _, want := range []string{"a word of before", "Invite them anew", "Restored from the backup of"} {
-		if !strings.Contains(p.body, want) {
-			t.Errorf("the conversation does not say %q", want)
+		for screen, body := range map[string]any{
+			"about": aboutPage{Contact: v}, "meeting": meetingPage{Contact: v},
+			"conversation": conversationPage{Contact: v, Log: logPart{Contact: v}, Writing: "signal"},
+		} {
+			w := httptest.NewRecorder()
+			s.render(w, 200, screen, frame{Body: body})
+			if screen == "meeting" { // its part has the contact itself
+				w = httptest.NewRecorder()
+				s.execute(w, 200, "", "meeting", body)
+			}
+			text := w.Body.String()
+			for _, sentence := range all {
+				want := false
+				for _, x := range c.want {
+					want = want || x == sentence
+				}
+				if strings.Contains(text, sentence) != want {
+					t.Errorf("%s: %s says %q: %v, want %v", name, screen, sentence, !want, want)
+				}
+			}
+			if screen == "conversation" {
+				if got := strings.Contains(text, "<textarea"); got != v.Met {
+					t.Errorf("%s: a place to write: %v", name, got)
+				}
+				if c.contact.Restored && strings.Contains(text, "You do not know yet that this is") {
+					t.Errorf("%s: two warnings at once", name)
+				}
+			}
 		}
-	}
-	if p := d.get("/meet/" + k.ID); p.code != http.StatusOK || !strings.Contains(p.body, "Invite them anew") {
-		t.Errorf("its meeting: %d", p.code)
-	}
-	if p := d.get("/"); !strings.Contains(p.body, "lost with the old station") || !strings.Contains(p.body, `href="/c/`+k.ID) {
-		t.Error("the list does not lead to it")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"time"
 
 	"backchannel/internal/station"
 )
@@ -15,10 +16,9 @@ type settingsPage struct {
 	People   []personView
 	Lanes    int
 	Free     int
-	Proxy    string
-	Page     string
-	Remote   string
-	Hook     bool
+	Expiry   string // name of the self-expiry of new contacts
+	Here     bool   // asked for on this machine
+	Line     connectionView
 	Devices  []station.Device
 	Endpoint station.Endpoint
 	Pairing  *station.Pairing
@@ -47,9 +47,11 @@ func (p *Pages) settingsPage(v *visit, code int, s settingsPage) {
 		p.fail(v, err)
 		return
 	}
-	cfg := p.s.Config()
+	if s.About != "connection" {
+		s.Line = p.connection()
+	}
 	s.Token, s.Options, s.Lanes, s.Free = v.session.form, p.s.PageOptions(), st.Lanes, st.LanesFree
-	s.Proxy, s.Page, s.Remote, s.Hook, s.Endpoint = cfg.SOCKS5, cfg.Page, cfg.Remote, len(cfg.Notify) > 0, p.s.Endpoint()
+	s.Expiry, s.Here, s.Endpoint = keepName(s.Options.Expiry), !gateOf(v.r).Remote, p.s.Endpoint()
 	p.show(v, code, "settings", s)
 }
 
@@ -60,7 +62,12 @@ func (p *Pages) saveOptions(v *visit) {
 		p.settingsPage(v, http.StatusUnprocessableEntity, settingsPage{Problem: p.text.say("settings.minutes"), About: "options"})
 		return
 	}
-	o := station.PageOptions{Name: v.field("name"), LockMinutes: lock, CloseMinutes: closing, Notify: v.field("notify") == "yes"}
+	o := station.PageOptions{Name: v.field("name"), LockMinutes: lock, CloseMinutes: closing, Notify: v.field("notify") == "yes", Expiry: p.s.PageOptions().Expiry}
+	for _, k := range keepTimes {
+		if k.Name == v.field("expiry") {
+			o.Expiry = int64(k.For / time.Second)
+		}
+	}
 	if err := p.s.SetPageOptions(v.r.Context(), o); err != nil {
 		p.settingsPage(v, statusOf(err), settingsPage{Problem: p.text.sentence(err), About: "options"})
 		return
@@ -81,23 +88,34 @@ func (p *Pages) changePassphrase(v *visit) {
 		refuse(http.StatusUnprocessableEntity, p.text.say("settings.passphrase.weak"))
 		return
 	}
+	if code, problem := p.atDoor(v, func() error {
+		return p.s.ChangePassphrase(v.r.Context(), []byte(v.field("old")), []byte(fresh))
+	}); problem != "" {
+		refuse(code, problem)
+		return
+	}
+	p.done(v, "/settings", "settings.passphrase.changed")
+}
+
+// atDoor does what asks for the passphrase again, and counts wrong ones. It
+// returns what to tell the principal, "" if all went well.
+func (p *Pages) atDoor(v *visit, do func() error) (code int, problem string) {
 	d := p.door(gateOf(v.r))
 	wait, ok := d.enter(p.cfg.Now())
 	if !ok {
-		refuse(http.StatusTooManyRequests, p.text.say("locked.wait", p.text.duration(wait)))
-		return
+		return http.StatusTooManyRequests, p.text.say("locked.wait", p.text.duration(wait))
 	}
 	d.trying.Lock()
-	err := p.s.ChangePassphrase(v.r.Context(), []byte(v.field("old")), []byte(fresh))
+	err := do()
 	d.trying.Unlock()
 	d.leave(p.cfg.Now(), err == nil, denied(err))
 	switch {
 	case denied(err):
-		refuse(http.StatusForbidden, p.text.say("locked.wrong"))
+		return http.StatusForbidden, p.text.say("locked.wrong")
 	case err != nil:
-		refuse(statusOf(err), p.text.sentence(err))
+		return statusOf(err), p.text.sentence(err)
 	default:
-		p.done(v, "/settings", "settings.passphrase.changed")
+		return 0, ""
 	}
 }
 

@@ -1,0 +1,121 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"backchannel/internal/sim/localnet"
+	"backchannel/internal/station"
+	"backchannel/internal/web"
+	"backchannel/internal/wire"
+)
+
+// TestNotify lets something arrive and looks at all that the command is told:
+// arguments, environment and input. Of a muted contact it does not run at all.
+func TestNotify(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real network in real time")
+	}
+	p, err := wire.Preset("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := localnet.Start(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "notify")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	script, seen := filepath.Join(dir, "ring"), filepath.Join(dir, "seen")
+	if err := os.WriteFile(script, fmt.Appendf(nil, "#!/bin/sh\n{ echo \"arguments: $*\"; env; echo input:; cat; echo end; } >>%s\n", seen), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	open := func(name string, c station.Connection) *web.Client {
+		cfg, err := station.InitFolder(filepath.Join(dir, name), n.File.Encode(), "")
+		if err == nil {
+			err = station.CreateVault(cfg, []byte(stationPass))
+		}
+		if err == nil {
+			err = cfg.SetConnection(c)
+		}
+		if err == nil {
+			cfg, err = cfg.Kept()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, _ := runningStation(t, cfg)
+		return client
+	}
+	aldmark, borvia := open("a", station.Connection{}), open("b", station.Connection{Notify: []string{script, "--once"}})
+	ctx := t.Context()
+	k, err := aldmark.Invite(ctx, "Borvia", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := borvia.Accept(ctx, "Aldmark", k.Invitation.Text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrive := func(text string) string {
+		t.Helper()
+		it, err := aldmark.Send(ctx, k.ID, station.Draft{Kind: "signal", MediaType: "text/plain; charset=utf-8", Content: []byte(text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, 2*time.Minute, "the delivery", func() bool {
+			now, err := aldmark.Item(ctx, it.ID)
+			return err == nil && now.State == station.ItemDelivered
+		})
+		return it.ID
+	}
+	told := func() string {
+		b, err := os.ReadFile(seen)
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	if _, err := borvia.SetMuted(ctx, back.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	arrive("Say nothing yet.")
+	if _, err := borvia.SetMuted(ctx, back.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	id := arrive("Could you live with Thursday?")
+	eventually(t, 30*time.Second, "the command", func() bool { return strings.HasSuffix(told(), "input:\nend\n") })
+	text := told()
+	if got := strings.Count(text, "arguments: --once\n"); got != 1 {
+		t.Errorf("the command ran %d times: %s", got, text)
+	}
+	for _, secret := range []string{"Aldmark", "Thursday", "nothing yet", id, back.ID, k.ID, stationPass, "signal"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("the command is told %q", secret)
+		}
+	}
+	own := os.Environ()
+	for line := range strings.Lines(text) {
+		name, _, isVariable := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		if isVariable && !slices.Contains([]string{"PWD", "OLDPWD", "_", "SHLVL"}, name) && !slices.ContainsFunc(own, func(v string) bool { return strings.HasPrefix(v, name+"=") }) {
+			t.Errorf("the command's environment has %s", name)
+		}
+	}
+}
