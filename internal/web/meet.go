@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"mime"
 	"net/http"
@@ -12,7 +13,6 @@ import (
 	"github.com/skip2/go-qrcode"
 
 	"backchannel/internal/station"
-	"backchannel/internal/suite"
 )
 
 // meetPage offers both ways to meet and lists what is under way.
@@ -151,8 +151,9 @@ func (p *Pages) meeting(v *visit) (meetingPage, bool) {
 			m.Spelled = append(m.Spelled, words[i:min(i+8, len(words))])
 		}
 	}
-	shown := suite.Digest([]byte(strings.Join(m.Words, " "))) // other words are another page
-	m.Seen = fmt.Sprintf("%s-%v-%v-%d-%x", c.State, c.Verified, c.Ready, c.Lane, shown[:4])
+	shown := fnv.New32a() // other words are another page
+	_, _ = io.WriteString(shown, strings.Join(m.Words, " "))
+	m.Seen = fmt.Sprintf("%s-%v-%v-%d-%x", c.State, c.Verified, c.Ready, c.Lane, shown.Sum32())
 	return m, true
 }
 
