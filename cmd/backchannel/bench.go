@@ -14,7 +14,7 @@ import (
 )
 
 func benchCommand() *cobra.Command {
-	var quick, full bool
+	var quick, full, latency bool
 	var plots string
 	c := &cobra.Command{
 		Use:   "bench",
@@ -26,7 +26,9 @@ entry. Each is measured beside its
 limit in the same run, in turns, and shown as a ratio to it; docs/performance.md
 says what the figures mean.
 
-It takes less than two minutes, with --quick about ten seconds. Nothing leaves the
+It takes less than two minutes, with --quick about ten seconds. --latency adds a
+minute or two: it starts a network of processes and measures how many rounds pass
+from sending a message until it was delivered. Nothing leaves the
 machine. Other work on the machine disturbs the figures; the spread shows it.`,
 		Example: "  backchannel bench\n  backchannel bench --quick --json\n  backchannel bench --full --plot figures",
 		Args:    cobra.NoArgs,
@@ -39,6 +41,9 @@ machine. Other work on the machine disturbs the figures; the spread shows it.`,
 				o.Mode = bench.Quick
 			case full:
 				o.Mode = bench.Full
+			}
+			if latency || full {
+				o.Mail = startMail
 			}
 			if !wantsJSON(cmd) {
 				o.Progress = func(what string) { fmt.Fprintf(cmd.ErrOrStderr(), "measuring %s\n", what) }
@@ -57,6 +62,7 @@ machine. Other work on the machine disturbs the figures; the spread shows it.`,
 	}
 	c.Flags().BoolVar(&quick, "quick", false, "about ten seconds: fewer and smaller sizes")
 	c.Flags().BoolVar(&full, "full", false, "several minutes: up to four million circuits, more repeats; wants 10 GB of memory")
+	c.Flags().BoolVar(&latency, "latency", false, "also the time from sending to delivery, in a network of processes; part of --full")
 	c.Flags().StringVar(&plots, "plot", "", "also draw how cost grows, as SVG files in this folder")
 	c.AddCommand(benchStations())
 	return c

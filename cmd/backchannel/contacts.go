@@ -39,7 +39,11 @@ the other's place. A lane is taken for the contact at once. Compare the words
 	})
 	c.Flags().StringVar(&expires, "expires", "7d", "how long the invitation holds")
 	list := clientCommand(&cobra.Command{
-		Use: "list", Short: "List invitations that nobody has used", Args: cobra.NoArgs,
+		Use: "list", Short: "List invitations that nobody has used",
+		Long: `List the invitations that are out, until when they hold, and their texts. Whoever has
+a text can come in the place of the one that it was made for.`,
+		Example: "  backchannel invite list",
+		Args:    cobra.NoArgs,
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
 			all, err := c.Contacts(cmd.Context())
 			if err != nil {
@@ -65,7 +69,11 @@ the other's place. A lane is taken for the contact at once. Compare the words
 		}),
 	})
 	cancel := clientCommand(&cobra.Command{
-		Use: "cancel NAME", Short: "Cancel an invitation that nobody has used", Args: cobra.ExactArgs(1),
+		Use: "cancel NAME", Short: "Cancel an invitation that nobody has used",
+		Long: `Withdraw an invitation and erase its key, with whatever waited for the invited. One
+that was used is a contact by now: burn that instead.`,
+		Example: "  backchannel invite cancel Borvia",
+		Args:    cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			if err := c.Cancel(cmd.Context(), args[0]); err != nil {
 				return err
@@ -130,7 +138,11 @@ input, where no shell history keeps it.`,
 
 func contactsCommand() *cobra.Command {
 	c := clientCommand(&cobra.Command{
-		Use: "contacts", Short: "List contacts", Args: cobra.NoArgs,
+		Use: "contacts", Short: "List contacts",
+		Long: `List contacts: whether their words were compared, how far the acquaintance is, which
+lane they have, whether they are there in this epoch, and what waits for them.`,
+		Example: "  backchannel contacts\n  backchannel contacts --json",
+		Args:    cobra.NoArgs,
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
 			all, err := c.Contacts(cmd.Context())
 			if err != nil {
@@ -139,7 +151,9 @@ func contactsCommand() *cobra.Command {
 			return emit(cmd, all, func(w io.Writer) { printContacts(w, all) })
 		}),
 	})
-	c.AddCommand(renameCommand())
+	rename := renameCommand() // where people look for it first
+	rename.Example = "  backchannel contacts rename Borvia \"The embassy\""
+	c.AddCommand(rename)
 	return c
 }
 
@@ -185,8 +199,9 @@ func printContacts(w io.Writer, all []station.ContactInfo) {
 func wordsCommand() *cobra.Command {
 	return clientCommand(&cobra.Command{
 		Use: "words NAME", Short: "Show the four words to compare with a contact by voice",
+		Example: "  backchannel words Borvia",
 		Long: `Show the four words. Both sides have the same, unless somebody came between. Read
-them to each other over a call or in person, then "backchannel confirm NAME".
+them to each other over a call or in person, then "backchannel confirm NAME WORDS".
 Until then the contact is marked unverified everywhere.`,
 		Args: cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
@@ -201,14 +216,34 @@ Until then the contact is marked unverified everywhere.`,
 
 func confirmCommand() *cobra.Command {
 	return clientCommand(&cobra.Command{
-		Use: "confirm NAME", Short: "Mark a contact verified: the words were the same",
-		Args: cobra.ExactArgs(1),
+		Use: "confirm NAME [WORD...]", Short: "Mark a contact verified: the words were the same",
+		Long: `Mark a contact verified after both sides have read the same four words to each other
+by voice or in person. Different words mean that somebody stands between: burn the
+contact then.
+
+Name the words that you compared. If the other station was restored from a backup
+meanwhile, there are new ones, and the station refuses the old. Without words the
+command confirms those of this moment and shows them: look whether they are yours.`,
+		Example: "  backchannel confirm Borvia garden copper violin rescue\n  backchannel confirm Borvia",
+		Args:    cobra.RangeArgs(1, 5),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
-			k, err := c.Confirm(cmd.Context(), args[0])
+			words := strings.Fields(strings.Join(args[1:], " "))
+			if len(args) > 1 && len(words) != 4 {
+				return usage("confirm takes a name and all four words, or only a name")
+			}
+			if len(words) == 0 {
+				var err error
+				if words, err = c.Words(cmd.Context(), args[0]); err != nil {
+					return err
+				}
+			}
+			k, err := c.Confirm(cmd.Context(), args[0], words...)
 			if err != nil {
 				return err
 			}
-			return emit(cmd, k, func(w io.Writer) { fmt.Fprintf(w, "%s is verified.\n", k.Name) })
+			return emit(cmd, k, func(w io.Writer) {
+				fmt.Fprintf(w, "%s is verified with the words %s.\n", k.Name, strings.Join(words, " "))
+			})
 		}),
 	})
 }
@@ -216,6 +251,7 @@ func confirmCommand() *cobra.Command {
 func laneCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "lane", Short: "Give a contact a lane, or take it away",
+		Example: "  backchannel lane free Borvia\n  backchannel lane assign Cenia",
 		Long: `A lane is a standing conversation. A station has a few; contacts without one are
 parked: nothing is lost, nothing is carried.
 
@@ -234,7 +270,10 @@ hour. Giving an idle lane takes effect at once.`,
 		}
 	}
 	c.AddCommand(clientCommand(&cobra.Command{
-		Use: "assign NAME", Short: "Give an idle lane to a contact, at once", Args: cobra.ExactArgs(1),
+		Use: "assign NAME", Short: "Give an idle lane to a contact, at once",
+		Long:    `Give an idle lane to a parked contact. From the next set-up on it is met again.`,
+		Example: "  backchannel lane assign Cenia",
+		Args:    cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			k, err := c.AssignLane(cmd.Context(), args[0])
 			if err != nil {
@@ -243,7 +282,11 @@ hour. Giving an idle lane takes effect at once.`,
 			return emit(cmd, k, func(w io.Writer) { show(w, k) })
 		}),
 	}), clientCommand(&cobra.Command{
-		Use: "free NAME", Short: "Take a contact's lane away, within the hour", Args: cobra.ExactArgs(1),
+		Use: "free NAME", Short: "Take a contact's lane away, within the hour",
+		Long: `Park a contact. Its lane becomes idle at a random time within the next hour, so that
+the moment tells it nothing. What waits for it stays.`,
+		Example: "  backchannel lane free Borvia",
+		Args:    cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			k, err := c.FreeLane(cmd.Context(), args[0])
 			if err != nil {

@@ -19,6 +19,7 @@ func ackCommand() *cobra.Command {
 		Long: `Tell the sender of a signal or letter that a person has it. This is the only thing
 that does: neither arrival nor reading is told. The message has always the same
 size and goes once.`,
+		Example: "  backchannel ack 3f2a91c0",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			it, err := c.Acknowledge(cmd.Context(), args[0])
 			if err != nil {
@@ -35,6 +36,7 @@ func cancelCommand() *cobra.Command {
 		Long: `Stop sending a signal or letter. What the other station has of it is dropped there,
 and its person sees that something was withdrawn. Once all of it is on its way it
 can no longer be withdrawn. Your own copy stays until you erase it.`,
+		Example: "  backchannel cancel 3f2a91c0",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			it, err := c.CancelItem(cmd.Context(), args[0])
 			if err != nil {
@@ -53,6 +55,7 @@ func searchCommand() *cobra.Command {
 		Long: `Find signals and letters by words of their subject, text and file names, newest
 first. All words must be there; the last may be the beginning of one. Accents and
 capitals make no difference.`,
+		Example: "  backchannel search harbour sea\n  backchannel search --contact Borvia --limit 5 non-paper",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			hits, err := c.Search(cmd.Context(), station.SearchQuery{Text: strings.Join(args, " "), Contact: from, Limit: limit})
 			if err != nil {
@@ -96,7 +99,8 @@ func editCommand() *cobra.Command {
 	var text, subject, when string
 	c := clientCommand(&cobra.Command{
 		Use: "edit ID", Short: "Change your own copy of an item, whoever wrote it", Args: cobra.ExactArgs(1),
-		Long: "Change text, subject or time of your own copy of a signal or letter. A text of -\nis read from standard input.\n\n" + copiesProveNothing,
+		Long:    "Change text, subject or time of your own copy of a signal or letter. A text of -\nis read from standard input.\n\n" + copiesProveNothing,
+		Example: "  backchannel edit 3f2a91c0 --text \"We never talked about X.\" --time \"2026-03-01 14:05\"",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			var e station.Edit
 			if cmd.Flags().Changed("text") {
@@ -146,7 +150,8 @@ func insertCommand() *cobra.Command {
 	var when, from, subject string
 	c := clientCommand(&cobra.Command{
 		Use: "insert NAME TEXT…", Short: "Put an item into your own copy of a conversation", Args: cobra.MinimumNArgs(2),
-		Long: "Put a signal, or with --subject a letter, into your own copy of a conversation, as\nif it had been sent or received at that time. Nothing is sent.\n\n" + copiesProveNothing,
+		Long:    "Put a signal, or with --subject a letter, into your own copy of a conversation, as\nif it had been sent or received at that time. Nothing is sent.\n\n" + copiesProveNothing,
+		Example: "  backchannel insert Borvia --from them --time \"2026-03-01 14:05\" \"No.\"",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			t, err := parseWhen(when)
 			if err != nil {
@@ -181,6 +186,7 @@ func eraseCommand() *cobra.Command {
 		Use: "erase ID", Short: "Erase your own copy of an item", Args: cobra.ExactArgs(1),
 		Long: `Erase your own copy of a signal or letter: content, subject, file names and what
 finds it. The other side's copy stays.`,
+		Example: "  backchannel erase 3f2a91c0",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			if err := c.EraseItem(cmd.Context(), args[0]); err != nil {
 				return err
@@ -197,7 +203,7 @@ func expireCommand() *cobra.Command {
 delivered (what you sent) or read (what came in), also of what is here already. What
 is not delivered or not read stays. The other side's copies are its own affair.
 A duration of "never" ends it.`,
-		Example: "  backchannel expire Borvia 30d",
+		Example: "  backchannel expire Borvia 30d\n  backchannel expire Borvia never",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			d := time.Duration(0)
 			if args[1] != "never" {
@@ -223,11 +229,17 @@ A duration of "never" ends it.`,
 
 func muteCommand(muted bool) *cobra.Command {
 	use, short, said := "mute NAME", "Let a contact arrive without notice", "%s arrives without notice now.\n"
+	long := `Let what a contact sends arrive without a notice and without being counted in the
+title of the pages. It is delivered and kept as always, and the contact does not
+learn of it. "backchannel unmute" ends it.`
 	if !muted {
 		use, short, said = "unmute NAME", "Announce again what a contact sends", "What %s sends is announced again.\n"
+		long = `Announce again what a contact sends: the end of "backchannel mute". What arrived
+meanwhile is in the inbox.`
 	}
+	verb, _, _ := strings.Cut(use, " ")
 	return clientCommand(&cobra.Command{
-		Use: use, Short: short, Args: cobra.ExactArgs(1),
+		Use: use, Short: short, Long: long, Example: "  backchannel " + verb + " Borvia", Args: cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			k, err := c.SetMuted(cmd.Context(), args[0], muted)
 			if err != nil {
@@ -245,6 +257,7 @@ func draftCommand() *cobra.Command {
 		Use: "draft NAME", Short: "Show or keep what you began to write to a contact", Args: cobra.ExactArgs(1),
 		Long: `Show the draft to a contact, or keep one with --text (- reads standard input). It is
 in the vault, and the page shows the same. --clear erases it.`,
+		Example: "  backchannel draft Borvia --letter --subject \"Non-paper\" --text - < begun.md\n  backchannel draft Borvia",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			d := station.KeptDraft{Kind: "signal", Subject: subject}
 			if letter || subject != "" {
@@ -295,6 +308,9 @@ in the vault, and the page shows the same. --clear erases it.`,
 func renameCommand() *cobra.Command {
 	return clientCommand(&cobra.Command{
 		Use: "rename NAME NEW-NAME", Short: "Give a contact another name, here only", Args: cobra.ExactArgs(2),
+		Long: `Give a contact another name. Names are yours alone: neither the contact nor anybody
+else sees them, and everything that was exchanged stays.`,
+		Example: "  backchannel rename Borvia \"The embassy\"",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			k, err := c.Rename(cmd.Context(), args[0], args[1])
 			if err != nil {

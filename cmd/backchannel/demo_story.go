@@ -17,6 +17,25 @@ func lower(s string) string { return strings.ToLower(s) }
 
 // playDemo introduces the stations and carries the letter and the answer.
 func playDemo(ctx context.Context, n *demoNetwork, r *reporter, letter []byte, name string) error {
+	if err := meetDemo(ctx, n, r); err != nil {
+		return err
+	}
+	aldmark, borvia := n.stations[0], n.stations[1]
+	status, err := aldmark.api.Status(ctx)
+	if err != nil {
+		return err
+	}
+	r.step("roster", map[string]any{"stations": status.Stations}, "%d stations take part; an observer learns that and nothing else.", status.Stations)
+
+	if err := deliver(ctx, r, aldmark, borvia, station.Draft{Kind: "letter", Subject: "Non-paper", FileName: name, MediaType: mediaType(name, letter), Content: letter}); err != nil {
+		return err
+	}
+	return deliver(ctx, r, borvia, aldmark, station.Draft{Kind: "letter", Subject: "Re: Non-paper", FileName: "answer.md", MediaType: "text/markdown", Content: demoAnswer})
+}
+
+// meetDemo waits for the stations, introduces them and waits until the first two
+// can write to each other.
+func meetDemo(ctx context.Context, n *demoNetwork, r *reporter) error {
 	aldmark, borvia, cenia := n.stations[0], n.stations[1], n.stations[2]
 	for _, s := range n.stations {
 		if err := waitFor(ctx, demoTimeout, s.name+" to send the first cells", func() (bool, error) {
@@ -42,16 +61,7 @@ func playDemo(ctx context.Context, n *demoNetwork, r *reporter, letter []byte, n
 		}
 	}
 	r.step("ready", map[string]any{"from": aldmark.name, "to": borvia.name}, "The keys that they agreed on are in use, two epochs later. From now on they carry letters.")
-	status, err := aldmark.api.Status(ctx)
-	if err != nil {
-		return err
-	}
-	r.step("roster", map[string]any{"stations": status.Stations}, "%d stations take part; an observer learns that and nothing else.", status.Stations)
-
-	if err := deliver(ctx, r, aldmark, borvia, station.Draft{Kind: "letter", Subject: "Non-paper", FileName: name, MediaType: mediaType(name, letter), Content: letter}); err != nil {
-		return err
-	}
-	return deliver(ctx, r, borvia, aldmark, station.Draft{Kind: "letter", Subject: "Re: Non-paper", FileName: "answer.md", MediaType: "text/markdown", Content: demoAnswer})
+	return nil
 }
 
 // introduce lets inviter meet all others and compares the words of each pair.
@@ -96,10 +106,10 @@ func introduce(ctx context.Context, r *reporter, inviter *demoStation, others ..
 		if !slices.Equal(a, b) {
 			return fmt.Errorf("%s and %s see different words: somebody came between", inviter.name, other.name)
 		}
-		if _, err := inviter.api.Confirm(ctx, other.name); err != nil {
+		if _, err := inviter.api.Confirm(ctx, other.name, a...); err != nil {
 			return err
 		}
-		if _, err := other.api.Confirm(ctx, inviter.name); err != nil {
+		if _, err := other.api.Confirm(ctx, inviter.name, b...); err != nil {
 			return err
 		}
 		r.step("introduced", map[string]any{"from": inviter.name, "to": other.name, "words": a},

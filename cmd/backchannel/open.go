@@ -77,6 +77,9 @@ compare the fingerprint. It needs the passphrase as well.`,
 	})
 	list := clientCommand(&cobra.Command{
 		Use: "list", Short: "List the paired devices", Args: cobra.NoArgs,
+		Long: `List the devices that may use the station's pages: the identifier by which one is
+revoked, its name, and when it was paired.`,
+		Example: "  backchannel pair list",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
 			all, err := c.Devices(cmd.Context())
 			if err != nil {
@@ -94,6 +97,9 @@ compare the fingerprint. It needs the passphrase as well.`,
 	})
 	revoke := clientCommand(&cobra.Command{
 		Use: "revoke ID", Short: "Forget a paired device", Args: cobra.ExactArgs(1),
+		Long: `Forget a paired device, at once: do so when it is lost or sold. It gets no page any
+more, not even the field for the passphrase, until it is paired anew.`,
+		Example: "  backchannel pair revoke 3f2a91c0",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			if err := c.RevokeDevice(cmd.Context(), args[0]); err != nil {
 				return err

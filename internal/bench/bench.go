@@ -48,6 +48,10 @@ type Options struct {
 	// Crowds holds stations; if nil, an entry's connections are not measured.
 	Crowds Crowds
 
+	// Mail starts a network of processes; if nil, the time from sending to delivery
+	// is not measured.
+	Mail func(ctx context.Context) (Mail, error)
+
 	// Progress is told what is measured next; it may be nil.
 	Progress func(what string)
 }
@@ -69,6 +73,7 @@ type Report struct {
 	Station Station   `json:"station"`
 
 	Connections []Connections `json:"connections"`
+	Latency     []Latency     `json:"latency,omitempty"`
 
 	Targets  []Target `json:"targets"`
 	Left     []string `json:"left,omitempty"` // what was left out, and why
@@ -100,7 +105,7 @@ func planOf(m Mode) plan {
 	case Quick:
 		return plan{20 * time.Second, 9, []int{10_000, 100_000}, []int{20_000}, 0, 10_000, 20_000, 32, 1 << 16, []int{200}, 20_000}
 	case Full:
-		return plan{20 * time.Minute, 15, []int{10_000, 100_000, 1_000_000, 4_000_000}, []int{10_000, 100_000, 1_000_000}, 200_000, 100_000, 100_000, 256, 1 << 20, []int{500, 2000, 9000}, 1_000_000}
+		return plan{20 * time.Minute, 15, []int{10_000, 100_000, 1_000_000, 4_000_000}, []int{10_000, 100_000, 1_000_000}, 200_000, 100_000, 100_000, 256, 1 << 20, []int{500, 2000, 9000, 25_000}, 1_000_000}
 	default:
 		return plan{105 * time.Second, 9, []int{10_000, 100_000, 1_000_000}, []int{10_000, 100_000, 1_000_000}, 20_000, 50_000, 100_000, 64, 1 << 18, []int{2000}, 100_000}
 	}
@@ -134,6 +139,14 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		}
 		if err := part.run(ctx); err != nil {
 			return nil, fmt.Errorf("measuring %s: %w", part.what, err)
+		}
+	}
+	if o.Mail != nil { // it has time of its own
+		if r.progress != nil {
+			r.progress("from sending to delivery, in a network of processes")
+		}
+		if err := r.measureLatency(ctx, o.Mail); err != nil {
+			return nil, fmt.Errorf("measuring from sending to delivery: %w", err)
 		}
 	}
 	r.compareWithPass()

@@ -265,9 +265,12 @@ func (echoes) Make(context.Context, int, int, bool) (Crowd, error) {
 }
 
 // An entry's connections are as many as the limit of open files allows, in both
-// kinds at the same time; what does not fit is listed.
+// kinds at the same time or else one after the other; what does not fit is listed.
 func TestConnections(t *testing.T) {
-	for _, c := range []struct{ room, want, left int }{{20_000, 3000, 0}, {5000, 2400, 1}, {300, 0, 1}} {
+	for _, c := range []struct {
+		room, want, left int
+		apart            bool
+	}{{20_000, 3000, 0, false}, {5000, 3000, 0, true}, {2500, 2400, 1, true}, {150, 0, 1, false}} {
 		r := &Report{plan: tiny, deadline: time.Now().Add(time.Hour)}
 		r.plan.stations = []int{3000}
 		if err := r.measureConnections(t.Context(), echoes{c.room}); err != nil {
@@ -276,7 +279,7 @@ func TestConnections(t *testing.T) {
 		got := 0
 		for _, x := range r.Connections {
 			got = x.Stations
-			if x.CPU.Repeats != tiny.repeats || x.OverCPU.Median <= 0 {
+			if x.CPU.Repeats != tiny.repeats || x.LimitCPU.Repeats != tiny.repeats || x.Apart != c.apart || x.OverCPU.Median <= 0 {
 				t.Errorf("odd figures: %+v", x)
 			}
 		}

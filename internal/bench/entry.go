@@ -32,6 +32,10 @@ type Connections struct {
 	Stations int `json:"stations"`
 	Frame    int `json:"frame"` // bytes each way per station and round
 
+	// Apart says that the limit of open files did not allow both kinds at the same
+	// time: they did not take turns, and the ratio is of two separate runs.
+	Apart bool `json:"apart,omitempty"`
+
 	CPU      Stat `json:"cpu"`       // nanoseconds per station and round
 	LimitCPU Stat `json:"limit_cpu"` // the same bytes over bare TCP connections
 	OverCPU  Stat `json:"over_cpu"`
@@ -51,35 +55,31 @@ func (r *Report) measureConnections(ctx context.Context, crowds Crowds) error {
 		return err
 	}
 	for _, n := range r.plan.stations {
-		if most := crowds.Room()/2 - 100; n > most { // both crowds are there at the same time
+		const other = 100 // files that are not connections
+		if most := crowds.Room() - other; n > most {
 			r.Left = append(r.Left, fmt.Sprintf("%s connections to an entry: the limit of open files allows %s (ulimit -n)", number(n), number(max(0, most))))
 			if n = most / 100 * 100; n < 100 {
 				continue
 			}
 		}
+		apart := n > crowds.Room()/2-other // both crowds at the same time are too many
 		if !r.room(number(n)+" connections to an entry", 200_000*n) {
 			continue
 		}
-		if err := r.measureCrowd(ctx, crowds, n, p.CellsFrameSize()); err != nil {
+		if err := r.measureCrowd(ctx, crowds, n, p.CellsFrameSize(), apart); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *Report) measureCrowd(ctx context.Context, crowds Crowds, n, frame int) (err error) {
-	bytes := func() float64 {
-		var m runtime.MemStats
-		for range 3 {
-			runtime.GC()
-		}
-		runtime.ReadMemStats(&m)
-		return float64(m.HeapAlloc + m.StackInuse)
-	}
+// measureCrowd measures the entry and its limit in turns or, apart, one after the
+// other, with the first one's connections closed before the second's are made.
+func (r *Report) measureCrowd(ctx context.Context, crowds Crowds, n, frame int, apart bool) (err error) {
 	var memory [2]float64
 	var group []*contender
-	for i, plain := range []bool{false, true} {
-		before := bytes()
+	hold := func(plain bool, use func() error) (err error) {
+		before := inUse()
 		c, err := crowds.Make(ctx, n, frame, plain)
 		if err != nil {
 			return fmt.Errorf("connecting %d stations: %w", n, err)
@@ -88,17 +88,38 @@ func (r *Report) measureCrowd(ctx context.Context, crowds Crowds, n, frame int) 
 		if err := c.Round(); err != nil { // buffers have their size afterwards
 			return err
 		}
-		memory[i] = (bytes() - before) / float64(n)
+		memory[len(group)] = (inUse() - before) / float64(n)
 		add(&group, n, c.Round).whole = true
+		return use()
 	}
-	if err := r.interleave(ctx, group); err != nil {
+	if apart {
+		err = hold(false, func() error { return r.interleave(ctx, group) })
+		if err == nil {
+			err = hold(true, func() error { return r.interleave(ctx, group[1:]) })
+		}
+	} else {
+		err = hold(false, func() error {
+			return hold(true, func() error { return r.interleave(ctx, group) })
+		})
+	}
+	if err != nil {
 		return err
 	}
 	ours, limit := group[0], group[1]
 	r.Connections = append(r.Connections, Connections{
-		Stations: n, Frame: frame,
+		Stations: n, Frame: frame, Apart: apart,
 		CPU: ours.CPU(), LimitCPU: limit.CPU(), OverCPU: ours.over(limit), Wall: ours.Wall().times(float64(n) * 1e-9),
 		Memory: memory[0], LimitMemory: memory[1], Mallocs: statOf(ours.mallocs).Median / float64(n),
 	})
 	return nil
+}
+
+// inUse is the bytes of heap and stacks that are in use.
+func inUse() float64 {
+	var m runtime.MemStats
+	for range 3 {
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc + m.StackInuse)
 }

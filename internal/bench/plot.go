@@ -14,6 +14,8 @@ import (
 //	relays.svg    a round in memory by length of the chain
 //	onions.svg    building an onion by length of the chain
 //	stations.svg  a relay's set-up by stations
+//	entry.svg     an entry's connections by stations
+//	latency.svg   from sending to delivery by cells of a message
 //
 // A file that exists is replaced. What was not measured is not drawn.
 func (r *Report) Plot(dir string) error {
@@ -23,6 +25,7 @@ func (r *Report) Plot(dir string) error {
 	for name, c := range map[string]chart{
 		"pass.svg": r.plotPass(), "cells.svg": r.plotCells(), "rounds.svg": r.plotRounds(),
 		"relays.svg": r.plotRelays(), "onions.svg": r.plotOnions(), "stations.svg": r.plotStations(),
+		"entry.svg": r.plotEntry(), "latency.svg": r.plotLatency(),
 	} {
 		if c.empty() {
 			continue
@@ -119,5 +122,29 @@ func (r *Report) plotStations() chart {
 		}
 		c.series = append(c.series, s)
 	}
+	return c
+}
+
+func (r *Report) plotEntry() chart {
+	c := chart{Title: "An entry's connections, a frame each way", X: "stations", Y: "µs of CPU per station and round", logX: true}
+	ours, limit := series{Name: "entry"}, series{Name: "bare TCP", Dashed: true}
+	for _, x := range r.Connections {
+		ours.points = append(ours.points, at(x.Stations, x.CPU.times(1e-3)))
+		limit.points = append(limit.points, at(x.Stations, x.LimitCPU.times(1e-3)))
+	}
+	c.series = []series{ours, limit}
+	return c
+}
+
+func (r *Report) plotLatency() chart {
+	c := chart{Title: "From sending to delivery, preset demo", X: "cells of the message", Y: "rounds"}
+	arrived, known, least := series{Name: "until it arrived"}, series{Name: "until the sender knows"}, series{Name: "least", Dashed: true}
+	for _, x := range r.Latency {
+		arrived.points = append(arrived.points, at(x.Cells, x.Arrived))
+		known.points = append(known.points, at(x.Cells, x.Known))
+		n := float64(x.Cells + 1)
+		least.points = append(least.points, point{float64(x.Cells), n, n, n})
+	}
+	c.series = []series{arrived, known, least}
 	return c
 }

@@ -41,10 +41,20 @@ func (r *Report) Print(w io.Writer) {
 	r.printSetup(w)
 	r.printStation(w)
 	section(w, "An entry's connections at preset small, without the node; limit: the same bytes over bare TCP",
-		"stations\tµs of CPU per station and round\tlimit µs\t÷ limit\tround of all, wall\tbytes per station\tof a bare connection\tallocations\trepeats\t", func(row rowFunc) {
+		"stations\tµs of CPU per station and round\tlimit µs\t÷ limit\tround of all, wall\tbytes per station\tof a bare connection\tallocations\trepeats\t\t", func(row rowFunc) {
 			for _, x := range r.Connections {
-				row("%s\t%.1f\t%.1f\t%s\t%s\t%s\t%s\t%.1f\t%d\t", number(x.Stations), x.CPU.Median/1e3, x.LimitCPU.Median/1e3, x.OverCPU, seconds(x.Wall.Median),
-					number(int(x.Memory)), number(int(x.LimitMemory)), x.Mallocs, x.CPU.Repeats)
+				apart := ""
+				if x.Apart {
+					apart = "not in turns"
+				}
+				row("%s\t%.1f\t%.1f\t%s\t%s\t%s\t%s\t%.1f\t%d\t%s\t", number(x.Stations), x.CPU.Median/1e3, x.LimitCPU.Median/1e3, x.OverCPU, seconds(x.Wall.Median),
+					number(int(x.Memory)), number(int(x.LimitMemory)), x.Mallocs, x.CPU.Repeats, apart)
+			}
+		})
+	section(w, "From sending to delivery in a network of processes, preset demo, in rounds; least: a round per cell, and one for the acknowledgement",
+		"bytes\tcells\tuntil it arrived\t÷ least\tuntil the sender knows\t÷ least\trepeats\t", func(row rowFunc) {
+			for _, x := range r.Latency {
+				row("%s\t%d\t%s\t%s\t%s\t%s\t%d\t", number(x.Bytes), x.Cells, x.Arrived, x.ArrivedOverLeast, x.Known, x.KnownOverLeast, x.Known.Repeats)
 			}
 		})
 	section(w, "Memory of a relay per circuit, both directions; a pass cannot do with less than "+strconv.Itoa(2*stateLimit)+" bytes", "relay\tbytes\t", func(row rowFunc) {

@@ -193,6 +193,7 @@ func TestHeaderIsStrict(t *testing.T) {
 func FuzzHeader(f *testing.F) {
 	for _, h := range []Header{
 		{Kind: Signal}, {Kind: Letter, Subject: "s", Name: "n.pdf", Type: "application/pdf", Time: written, Size: 1 << 20, SHA256: suite.Digest(nil)},
+		NewNote(Acknowledgement, wire.ItemID{1}), NewNote(Cancellation, wire.ItemID{}),
 	} {
 		b, err := h.Encode()
 		if err != nil {
@@ -203,6 +204,15 @@ func FuzzHeader(f *testing.F) {
 		f.Add(b[:len(b)-1])
 	}
 	f.Add([]byte{0, 0})
+	note, err := NewNote(Acknowledgement, wire.ItemID{}).Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for at, b := range map[int]byte{4: 5, 6: 15, 3: 0xa4} { // no kind, another size, a field more
+		bad := bytes.Clone(note)
+		bad[at] = b
+		f.Add(bad)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, n, err := ParseHeader(b)
 		if err != nil || n == 0 {

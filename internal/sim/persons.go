@@ -99,3 +99,11 @@ func (s *Sim) SetExpiry(i, j int, d time.Duration) error {
 		return err
 	})
 }
+
+// SetMuted lets what i has from j arrive without notice, or with.
+func (s *Sim) SetMuted(i, j int, muted bool) error {
+	return s.Stations[i].vault.Update(func(tx *vault.Tx) error {
+		_, err := tx.ChangeContact(contactID(j), func(c *contact.Contact) { c.Muted = muted })
+		return err
+	})
+}

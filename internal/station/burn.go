@@ -160,6 +160,7 @@ func (s *Station) Panic(ctx context.Context) error {
 	errs := []error{vault.DestroyKey(s.cfg.Vault)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.pages.forget()
 	if v := s.vault; v != nil {
 		var gone []*conversation
 		done := make(chan struct{})

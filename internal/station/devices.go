@@ -75,6 +75,8 @@ type pageState struct {
 	devices  []keptDevice
 	pairings map[string]time.Time // by hash, until when
 	endpoint Endpoint
+	loaded   bool   // options are those of a vault
+	openings uint64 // how often a vault was opened
 }
 
 // load reads what the vault holds for the pages.
@@ -87,8 +89,25 @@ func (p *pageState) load(v *vault.Vault) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.options, p.devices = options, devices
+	p.options, p.devices, p.loaded = options, devices, true
+	p.openings++
 	return nil
+}
+
+// forget erases what was of a vault that is no more: nobody comes in by a device or
+// a link of before.
+func (p *pageState) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.options, p.devices, p.pairings, p.loaded = PageOptions{}, nil, nil, false
+}
+
+// Opening counts how often a vault was opened: what began with one opening ends
+// with it.
+func (s *Station) Opening() uint64 {
+	s.pages.mu.Lock()
+	defer s.pages.mu.Unlock()
+	return s.pages.openings
 }
 
 func readSetting(tx *vault.Tx, key string, into any) error {
@@ -121,7 +140,7 @@ func (s *Station) putSetting(key string, value any) error {
 func (s *Station) PageOptions() PageOptions {
 	s.pages.mu.Lock()
 	defer s.pages.mu.Unlock()
-	if s.pages.options == (PageOptions{}) {
+	if !s.pages.loaded {
 		return DefaultPageOptions
 	}
 	return s.pages.options
@@ -263,6 +282,13 @@ func (s *Station) KnownDevice(value string) string {
 		}
 	}
 	return ""
+}
+
+// Paired tells whether a device of that identifier is paired.
+func (s *Station) Paired(id string) bool {
+	s.pages.mu.Lock()
+	defer s.pages.mu.Unlock()
+	return slices.ContainsFunc(s.pages.devices, func(d keptDevice) bool { return d.ID == id })
 }
 
 // secret is 256 random bits as text.

@@ -70,9 +70,9 @@ func (s *Station) Search(ctx context.Context, q SearchQuery) ([]Hit, error) {
 
 // KeptDraft is what somebody began to write to a contact and did not send.
 type KeptDraft struct {
-	Kind    string `json:"kind" enum:"signal,letter"`
+	Kind    string `json:"kind,omitempty" required:"false" default:"signal" enum:"signal,letter"`
 	Subject string `json:"subject" required:"false"`
-	Text    string `json:"text"`
+	Text    string `json:"text" required:"false"`
 }
 
 // maxDraft bounds a kept draft in bytes.

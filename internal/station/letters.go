@@ -217,6 +217,10 @@ func (s *Station) item(it vault.Item, c contact.Contact) ItemInfo {
 	return out
 }
 
+// SafeName makes of a name that somebody else chose one that names a file and
+// nothing else, and looks like what it is.
+func SafeName(name string) string { return contact.SafeName(name) }
+
 // maxShownText is the longest text in bytes that an ItemInfo carries.
 const maxShownText = 64 << 10
 

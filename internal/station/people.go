@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -27,7 +28,8 @@ type seen struct {
 	lane     int  // from 1, 0 when parked
 	leaving  *uint64
 
-	generation uint64 // of its keys: words that were compared belong to one
+	generation uint64    // of its keys: words that were compared belong to one
+	words      [4]uint16 // once introduced
 }
 
 // people copies what the node knows of every contact.
@@ -37,6 +39,7 @@ func (s *Station) people(ctx context.Context) (out []seen, now time.Time, err er
 		e, _ := s.nw.Params.EpochAt(t)
 		for _, c := range s.node.talks {
 			k := seen{contact: c.contact, phase: c.session.Phase(), ready: c.session.Version() > 0, together: s.node.together(c.contact.ID), restored: c.session.Restored(), generation: c.session.Generation()}
+			k.words, _ = c.session.Words()
 			if l, ok := s.node.lanes.Of(c.contact.ID, e); ok {
 				k.lane = l.Lane + 1
 				if l.Leaves > 0 {
@@ -411,35 +414,40 @@ func (s *Station) Words(ctx context.Context, ref string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var indices [4]uint16
-	ok := false
-	if err := s.do(ctx, func(time.Time) {
-		if c := s.node.talks[k.contact.ID]; c != nil {
-			indices, ok = c.session.Words()
-		}
-	}); err != nil {
-		return nil, err
-	}
-	if !ok {
+	if k.phase != pairwise.Introduced {
 		return nil, fault(CodeConflict, "there are no words yet: both stations must have met first; look at \"backchannel contacts\"")
 	}
-	words := make([]string, len(indices))
-	for i, w := range indices {
-		words[i] = contact.Word(w)
-	}
-	return words, nil
+	return k.spelled(), nil
 }
 
-// Confirm marks a contact verified after its words were compared.
-func (s *Station) Confirm(ctx context.Context, ref string) (ContactInfo, error) {
+func (k seen) spelled() []string {
+	words := make([]string, len(k.words))
+	for i, w := range k.words {
+		words[i] = contact.Word(w)
+	}
+	return words
+}
+
+// Confirm marks a contact verified after its words were compared. Words says which
+// they were: between showing and confirming them, a restore of the other side could
+// have made others. Without words those of this moment are confirmed.
+func (s *Station) Confirm(ctx context.Context, ref string, words ...string) (ContactInfo, error) {
+	const doing = "confirming the words"
 	k, err := s.find(ctx, ref)
 	if err != nil {
 		return ContactInfo{}, err
 	}
 	if k.phase != pairwise.Introduced {
-		return ContactInfo{}, fault(CodeConflict, "confirming the words: the stations have not met yet; there is nothing to compare")
+		return ContactInfo{}, fault(CodeConflict, "%s: the stations have not met yet; there is nothing to compare", doing)
 	}
-	return s.change(ctx, "confirming the words", k, func(c *contact.Contact) { c.Verified = true })
+	if named := strings.Fields(strings.ToLower(strings.Join(words, " "))); len(words) > 0 && !slices.Equal(named, k.spelled()) {
+		return ContactInfo{}, fault(CodeConflict, "%s: they are not the words of this contact now: compare again those that \"backchannel words\" shows", doing)
+	}
+	c, err := s.change(ctx, doing, k, func(c *contact.Contact) { c.Verified = true })
+	if err == nil && !c.Verified {
+		return c, fault(CodeConflict, "%s: the stations agreed on new keys meanwhile: compare the new words", doing)
+	}
+	return c, err
 }
 
 // AssignLane gives a contact an idle lane, at once.

@@ -61,7 +61,28 @@ func (n *Node) sweep() {
 			}
 			if len(gone) == sweepBatch {
 				n.sweep()
+				return
 			}
+			n.sweepRemains()
+		}
+	})
+}
+
+// sweepRemains lets the vault write its file anew, a day after something was
+// erased. Commits wait meanwhile as for a slow disk.
+func (n *Node) sweepRemains() {
+	v := n.vault
+	n.sweeping = true
+	var err error
+	n.env.Go(link.LaneDisk, func() {
+		var due bool
+		if due, err = v.SweepDue(); err == nil && due {
+			err = v.Sweep()
+		}
+	}, func(now time.Time) {
+		n.sweeping = false
+		if err != nil && n.vault == v {
+			n.fail(now, "writing the vault anew after something was erased", err)
 		}
 	})
 }

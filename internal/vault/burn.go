@@ -115,7 +115,10 @@ func (v *Vault) burnOn() error {
 	if err := v.sweep(); err != nil {
 		return err
 	}
-	return v.writer.transaction("BEGIN IMMEDIATE", func() error { return v.writer.exec(`DELETE FROM burning`) })
+	return v.writer.transaction("BEGIN IMMEDIATE", func() error {
+		tx := &Tx{conn: v.writer, now: v.opt.Now}
+		return errors.Join(tx.exec(`DELETE FROM burning`), tx.DeleteSetting(remains))
+	})
 }
 
 // sweep writes every page anew. secure_delete overwrites what is deleted, but a

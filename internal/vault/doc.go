@@ -21,6 +21,17 @@
 // blocks, a file system with snapshots and a backup may keep old bytes all the
 // same: they are encrypted, but under the same key.
 //
+// Letters are stored in pieces; what can be read in them stands in a table of texts
+// beside them, which serves pages and the full-text index (Search, with secure
+// deletion), so a list never opens a letter. A conversation is ordered by the number
+// of its items, which is the time shown and random bits: copies can be changed, put
+// in and erased (ChangeItem, InsertItem, DeleteItem) and no order, gap, flag or
+// counter in the rows tells it. Notes, which acknowledge or withdraw an item, take
+// effect in the commit that takes in their last byte and are never listed. Expired
+// says which copies are over; nothing is erased by itself. Of an erased item that
+// had arrived its random identifier stays until the contact goes, so that it is not
+// taken twice after a restore.
+//
 // Encryption hides content and keys from whoever has the files and not the
 // passphrase. It does not hide sizes and times of writes, does not notice that
 // all files were replaced by an older copy, and does not help against whoever
@@ -29,5 +40,6 @@
 // The package trusts the file system to keep what fsync said it keeps. Errors
 // never contain names, keys or content.
 //
-// Specification: docs/protocol.md, section 4 (frames, commit-then-send).
+// Specification: docs/protocol.md, section 4 (frames and records with
+// commit-then-send, notes, restoring).
 package vault

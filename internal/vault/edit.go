@@ -122,6 +122,9 @@ func (tx *Tx) fill(number, owner int64, outgoing bool, h contact.Header, content
 		return err
 	}
 	tx.wipe = true
+	if err := tx.noteRemains(); err != nil {
+		return err
+	}
 	// What arrives comes record by record, the first with the header.
 	piece, first := wire.MaxRecordData, wire.MaxRecordData-len(header)
 	if outgoing {

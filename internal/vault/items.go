@@ -242,5 +242,5 @@ func (tx *Tx) DeleteItem(id wire.ItemID) error {
 		return ErrNotFound
 	}
 	tx.wipe = true
-	return nil
+	return tx.noteRemains()
 }

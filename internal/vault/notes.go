@@ -71,6 +71,9 @@ func (tx *Tx) withdrawn(n int64, id wire.ItemID) error {
 			return err
 		}
 		tx.wipe = true
+		if err := tx.noteRemains(); err != nil {
+			return err
+		}
 	}
 	return tx.exec(`UPDATE items SET cancelled = 1, finished = ?, header = x'', parsed = 0, size = 0, done = 0, digest = x'' WHERE number = ?`, tx.now(), number)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -114,7 +115,8 @@ func FuzzSearch(f *testing.F) {
 	})
 }
 
-// What is erased is in no page of the file, and what stays is found.
+// What is erased is in no page of the file once it was written anew, which is due
+// at closing and after a day; and what stays is found.
 func TestErasedIsGone(t *testing.T) {
 	v := newVault(t, Options{KDF: weak, SyncOff: true})
 	c := someone(1)
@@ -162,6 +164,9 @@ func TestErasedIsGone(t *testing.T) {
 			}
 			update(t, v, func(tx *Tx) error { return tx.DeleteItem(itemID(n)) })
 		}
+		if err := v.Sweep(); err != nil {
+			t.Fatal(err)
+		}
 		if found := scan(t, v, words...); len(found) > 0 {
 			t.Fatalf("erased words are in the file: %v", found)
 		}
@@ -205,4 +210,48 @@ func TestTexts(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// A sweep is due a day after the first erasure, and closing does it.
+func TestSweepDue(t *testing.T) {
+	now := start
+	opt := testOptions()
+	opt.Now = func() time.Time { return now }
+	v := newVault(t, opt)
+	c := someone(1)
+	addContact(t, v, c)
+	due := func(want bool) {
+		t.Helper()
+		if got, err := v.SweepDue(); err != nil || got != want {
+			t.Errorf("due: %v, %v", got, err)
+		}
+	}
+	addOutgoing(t, v, c.ID, 1, contact.Signal, "", []byte("first"))
+	addOutgoing(t, v, c.ID, 2, contact.Signal, "", []byte("second"))
+	now = now.Add(48 * time.Hour)
+	due(false)
+	update(t, v, func(tx *Tx) error { return tx.DeleteItem(itemID(1)) })
+	now = now.Add(23 * time.Hour)
+	update(t, v, func(tx *Tx) error { return tx.DeleteItem(itemID(2)) })
+	due(false)
+	now = now.Add(time.Hour)
+	due(true)
+	if err := v.Sweep(); err != nil {
+		t.Fatal(err)
+	}
+	due(false)
+	addOutgoing(t, v, c.ID, 3, contact.Signal, "", []byte("third"))
+	update(t, v, func(tx *Tx) error { return tx.DeleteItem(itemID(3)) })
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenWith(v.path, passphrase, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	now = now.Add(48 * time.Hour)
+	if got, err := again.SweepDue(); err != nil || got {
+		t.Errorf("due after closing: %v, %v", got, err)
+	}
 }

@@ -288,6 +288,9 @@ func (v *Vault) Close() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var errs []error
+	if v.writer != nil && v.failed == nil {
+		_ = v.sweepRemains() // one that fails, for want of room, is due at the next closing
+	}
 	if v.reader != nil {
 		errs = append(errs, v.reader.close())
 	}

@@ -172,9 +172,16 @@ func registerContacts(api huma.API, s *station.Station) {
 			w, err := s.Words(ctx, in.Contact)
 			return answer(words{w}, err)
 		})
+	type confirm struct {
+		Ref
+		Body *compared
+	}
 	huma.Register(api, operation(http.MethodPost, "/v1/contacts/{contact}/confirm", "confirm", "The words were the same: mark the contact verified", 200),
-		func(ctx context.Context, in *Ref) (*reply[station.ContactInfo], error) {
-			return answer(s.Confirm(ctx, in.Contact))
+		func(ctx context.Context, in *confirm) (*reply[station.ContactInfo], error) {
+			if in.Body == nil {
+				return answer(s.Confirm(ctx, in.Contact))
+			}
+			return answer(s.Confirm(ctx, in.Contact, in.Body.Words...))
 		})
 
 	huma.Register(api, operation(http.MethodPut, "/v1/contacts/{contact}/lane", "assign-lane", "Give the contact an idle lane, at once", 200),

@@ -239,9 +239,18 @@ func (c *Client) Words(ctx context.Context, ref string) ([]string, error) {
 	return w.Words, err
 }
 
-// Confirm marks a contact verified.
-func (c *Client) Confirm(ctx context.Context, ref string) (station.ContactInfo, error) {
-	return call[station.ContactInfo](ctx, c, http.MethodPost, contactPath(ref, "confirm"), nil, nil)
+// compared are the words that were the same on both sides.
+type compared struct {
+	Words []string `json:"words,omitempty" required:"false" doc:"the words that were compared: refused if they are not those of the contact now"`
+}
+
+// Confirm marks a contact verified. The station refuses words that are not those of
+// the contact now; without words it confirms whatever they are.
+func (c *Client) Confirm(ctx context.Context, ref string, words ...string) (station.ContactInfo, error) {
+	if len(words) == 0 {
+		return call[station.ContactInfo](ctx, c, http.MethodPost, contactPath(ref, "confirm"), nil, nil)
+	}
+	return call[station.ContactInfo](ctx, c, http.MethodPost, contactPath(ref, "confirm"), nil, compared{words})
 }
 
 // AssignLane gives a contact an idle lane.

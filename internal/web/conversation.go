@@ -152,7 +152,7 @@ func (p *Pages) showConversation(v *visit) {
 	if !ok {
 		return
 	}
-	if !c.Met {
+	if !c.Met && !c.Restored { // of one to be met again there is much to read
 		v.redirect("/meet/" + c.ID)
 		return
 	}

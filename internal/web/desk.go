@@ -67,7 +67,7 @@ func (p *Pages) people(ctx context.Context, current string) ([]personView, int, 
 			ID: k.ID, Name: k.Name, Href: "/c/" + k.ID, Verified: k.Verified, Met: k.State == station.StateIntroduced,
 			Line: p.stateLine(k), Unread: k.Unread, Waiting: k.Waiting, Muted: k.Muted, Current: k.ID == current,
 		}
-		if !v.Met {
+		if !v.Met && !k.Restored {
 			v.Href = "/meet/" + k.ID
 		}
 		switch {
@@ -107,6 +107,10 @@ func (p *Pages) stateLine(k station.ContactInfo) string {
 		return p.text.say("person.expired")
 	case k.State == station.StateRefused:
 		return p.text.say("person.refused")
+	case k.State == station.StateLost:
+		return p.text.say("person.lost")
+	case k.State == station.StateRestoring && k.Lane > 0:
+		return p.text.say("person.restoring")
 	case k.Lane == 0:
 		return p.text.say("person.parked")
 	case k.Leaving != nil:

@@ -1,7 +1,7 @@
 package web
 
 import (
-	"bytes"
+	"io"
 	"net/http"
 
 	"backchannel/internal/station"
@@ -81,12 +81,12 @@ func (p *Pages) newVault(w http.ResponseWriter, r *http.Request) {
 		p.renderLocked(w, http.StatusUnprocessableEntity, lockedPage{Problem: problem})
 		return
 	}
-	g.set(w, "session", p.sessions.begin(p.device(r, g)), 0)
+	g.set(w, "session", p.sessions.begin(p.device(r, g), p.s.Opening()), 0)
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// backup gives an encrypted backup as a file. It is made in memory first, so that
-// a part of one never looks whole.
+// backup gives an encrypted backup as a file, as it is made: a vault of years does
+// not fit the memory of a small computer.
 func (p *Pages) backup(v *visit) {
 	pass := v.field("passphrase")
 	refuse := func(code int, text string) { p.settingsPage(v, code, settingsPage{Problem: text, About: "backup"}) }
@@ -98,13 +98,33 @@ func (p *Pages) backup(v *visit) {
 		refuse(http.StatusUnprocessableEntity, p.text.say("settings.passphrase.weak"))
 		return
 	}
-	var b bytes.Buffer
-	if err := p.s.Backup(v.r.Context(), []byte(pass), &b); err != nil {
+	out := &download{w: v.w, begin: func() {
+		attach(v.w, "backchannel-"+p.cfg.Now().Format("2006-01-02")+".backup", "application/octet-stream")
+	}}
+	err := p.s.Backup(v.r.Context(), []byte(pass), out)
+	switch {
+	case err != nil && out.begun:
+		panic(http.ErrAbortHandler) // the browser calls the download failed: a part must not look whole
+	case err != nil:
 		refuse(statusOf(err), p.text.sentence(err))
-		return
 	}
-	attach(v.w, "backchannel-"+p.cfg.Now().Format("2006-01-02")+".backup", "application/octet-stream")
-	_, _ = v.w.Write(b.Bytes())
+}
+
+// download is a file of which nobody knows yet whether there will be one: its
+// headers go out with its first byte.
+type download struct {
+	w     io.Writer
+	begin func()
+	begun bool
+}
+
+// Write implements io.Writer.
+func (d *download) Write(b []byte) (int, error) {
+	if !d.begun {
+		d.begun = true
+		d.begin()
+	}
+	return d.w.Write(b)
 }
 
 // restored is what the first page after a restore says.

@@ -32,6 +32,12 @@ func registerEvents(mux *http.ServeMux, api huma.API, s *station.Station) {
 		rc := http.NewResponseController(w)
 		tick := time.NewTicker(keepAlive)
 		defer tick.Stop()
+		var check <-chan time.Time // a program's stream ends with its token, also if nothing happens
+		if limited(r.Context()) {
+			again := time.NewTicker(time.Second)
+			defer again.Stop()
+			check = again.C
+		}
 		for {
 			if rc.Flush() != nil {
 				return
@@ -39,12 +45,16 @@ func registerEvents(mux *http.ServeMux, api huma.API, s *station.Station) {
 			select {
 			case <-r.Context().Done():
 				return
+			case <-check:
+				if !stillAllowed(r.Context(), s) {
+					return
+				}
 			case <-tick.C:
 				if _, err := fmt.Fprint(w, ": still here\n\n"); err != nil {
 					return
 				}
 			case n, ok := <-notices:
-				if !ok {
+				if !ok || !stillAllowed(r.Context(), s) {
 					return
 				}
 				b, err := json.Marshal(n)

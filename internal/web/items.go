@@ -31,6 +31,13 @@ func file(b []byte) *fileReply {
 // of three.
 const maxLetterJSON = (station.MaxContent/3+1)*4 + 1<<20
 
+// long lets an operation take a text of any size that a letter can have; without it
+// a body ends at a megabyte.
+func long(op huma.Operation) huma.Operation {
+	op.MaxBodyBytes, op.BodyReadTimeout = maxLetterJSON, -1
+	return op
+}
+
 func registerItems(api huma.API, s *station.Station) {
 	registerSending(api, s)
 	registerCopies(api, s)
@@ -132,9 +139,7 @@ func registerSending(api huma.API, s *station.Station) {
 		Body writtenLetter
 	}
 	op = operation(http.MethodPost, "/v1/contacts/{contact}/written", "send-written", "Send a written letter, with attachments", 201)
-	op.MaxBodyBytes = maxLetterJSON
-	op.BodyReadTimeout = -1
-	huma.Register(api, op, func(ctx context.Context, in *written) (*reply[station.ItemInfo], error) {
+	huma.Register(api, long(op), func(ctx context.Context, in *written) (*reply[station.ItemInfo], error) {
 		return answer(s.Send(ctx, in.Contact, station.Draft{
 			Kind: "letter", Subject: in.Body.Subject, MediaType: in.Body.TextType + "; charset=utf-8",
 			Content: []byte(in.Body.Text), Attachments: in.Body.Attachments, Strip: in.Body.Strip,
@@ -182,7 +187,7 @@ func registerCopies(api huma.API, s *station.Station) {
 		ItemRef
 		Body station.Edit
 	}
-	huma.Register(api, operation(http.MethodPatch, "/v1/items/{item}", "edit-item", "Change one's own copy, whoever wrote it; nothing tells that it was changed", 200),
+	huma.Register(api, long(operation(http.MethodPatch, "/v1/items/{item}", "edit-item", "Change one's own copy, whoever wrote it; nothing tells that it was changed", 200)),
 		func(ctx context.Context, in *edit) (*reply[station.ItemInfo], error) {
 			return answer(s.EditItem(ctx, in.Item, in.Body))
 		})
@@ -190,7 +195,7 @@ func registerCopies(api huma.API, s *station.Station) {
 		Ref
 		Body station.Insert
 	}
-	huma.Register(api, operation(http.MethodPost, "/v1/contacts/{contact}/items", "insert-item", "Put an item into one's own copy of a conversation; nothing is sent, nothing tells it from a real one", 201),
+	huma.Register(api, long(operation(http.MethodPost, "/v1/contacts/{contact}/items", "insert-item", "Put an item into one's own copy of a conversation; nothing is sent, nothing tells it from a real one", 201)),
 		func(ctx context.Context, in *insert) (*reply[station.ItemInfo], error) {
 			return answer(s.InsertItem(ctx, in.Contact, in.Body))
 		})
@@ -224,7 +229,7 @@ func registerCopies(api huma.API, s *station.Station) {
 		func(ctx context.Context, in *Ref) (*reply[station.KeptDraft], error) {
 			return answer(s.KeptDraft(ctx, in.Contact))
 		})
-	huma.Register(api, operation(http.MethodPut, "/v1/contacts/{contact}/draft", "keep-draft", "Keep a draft; an empty one erases it", 204),
+	huma.Register(api, long(operation(http.MethodPut, "/v1/contacts/{contact}/draft", "keep-draft", "Keep a draft; an empty one erases it", 204)),
 		func(ctx context.Context, in *draft) (*struct{}, error) {
 			return nil, problem(s.KeepDraft(ctx, in.Contact, in.Body))
 		})

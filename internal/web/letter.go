@@ -32,13 +32,22 @@ func (p *Pages) parts(it station.ItemInfo) (out []partView) {
 	whole := it.Outgoing || it.Finished != nil && !it.Damaged && !it.Cancelled
 	for _, a := range it.Parts {
 		href := fmt.Sprintf("/items/%s/file?part=%d", it.ID, a.Number)
-		out = append(out, partView{a.Number, a.FileName, a.MediaType, a.Size, a.SHA256, whole && previewable(a.MediaType, a.Size), href})
+		out = append(out, partView{a.Number, shownName(a.FileName), a.MediaType, a.Size, a.SHA256, whole && previewable(a.MediaType, a.Size), href})
 	}
 	if len(out) == 0 && it.Kind == "letter" && it.Text == "" && it.Size > 0 && whole {
 		href := "/items/" + it.ID + "/file?part=0"
-		out = append(out, partView{0, it.FileName, it.MediaType, it.Size, it.SHA256, previewable(it.MediaType, it.Size), href})
+		out = append(out, partView{0, shownName(it.FileName), it.MediaType, it.Size, it.SHA256, previewable(it.MediaType, it.Size), href})
 	}
 	return out
+}
+
+// shownName is the name that a download will have, so that what is shown is what
+// comes: a mark of writing direction can make "fdp.exe" look like "exe.pdf".
+func shownName(name string) string {
+	if name == "" {
+		return ""
+	}
+	return station.SafeName(name)
 }
 
 func (p *Pages) item(v *visit) (itemPage, bool) {

@@ -140,9 +140,51 @@ func (safeNodes) heading(w util.BufWriter, _ []byte, node ast.Node, entering boo
 	return ast.WalkContinue, nil
 }
 
-// readable renders a letter's text.
+// Limits of what is read as Markdown; the rest is shown as it was written. The
+// reader's work grows with the square of the markers in a paragraph and of quotes in
+// a line, and its tables with columns times rows, since a short row is filled up:
+// 64 KiB could make a hundred million cells, which no memory holds.
+const (
+	maxMarkdown = 64 << 10 // bytes
+	maxMarkers  = 2000     // in a paragraph
+	maxQuotes   = 100      // in a line
+)
+
+// heavy tells whether to read a text as Markdown could cost more than a letter of
+// its size may.
+func heavy(text string) bool {
+	if len(text) > maxMarkdown {
+		return true
+	}
+	lines, columns, markers := 0, 0, 0
+	for line := range strings.Lines(text) {
+		lines++
+		if strings.TrimSpace(line) == "" {
+			markers = 0
+		}
+		bars, quotes := 0, 0
+		for _, c := range []byte(line) {
+			switch c {
+			case '|':
+				bars++
+			case '>':
+				quotes++
+			case '*', '_', '~', '[', ']', '`', '!', '<':
+				markers++
+			}
+		}
+		columns = max(columns, bars)
+		if markers > maxMarkers || quotes > maxQuotes {
+			return true
+		}
+	}
+	return lines*columns > len(text)+1000
+}
+
+// readable renders a letter's text. What would cost more than a text of its size
+// may is shown as it was written.
 func readable(text, mediaType string) template.HTML {
-	if strings.HasPrefix(mediaType, "text/markdown") {
+	if strings.HasPrefix(mediaType, "text/markdown") && !heavy(text) {
 		var b bytes.Buffer
 		if reader.Convert([]byte(text), &b) == nil {
 			return template.HTML(b.String()) //nolint:gosec // built by the renderer above, which escapes every text

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"mime"
 	"net/http"
@@ -13,6 +14,9 @@ import (
 
 	"backchannel/internal/station"
 )
+
+// wordsSeed is this process's own.
+var wordsSeed = maphash.MakeSeed()
 
 // meetPage offers both ways to meet and lists what is under way.
 type meetPage struct {
@@ -116,14 +120,17 @@ func (p *Pages) meeting(v *visit) (meetingPage, bool) {
 	m := meetingPage{Contact: c, Token: v.session.form, Inviter: c.Invitation != nil}
 	reached := map[station.ContactState]int{
 		station.StateInvited: 1, station.StateAccepted: 1, station.StateExpired: 1, station.StateRefused: 2,
-		station.StateIntroducing: 2, station.StateIntroduced: 3,
+		station.StateIntroducing: 2, station.StateIntroduced: 3, station.StateRestoring: 1, station.StateLost: 1,
 	}[c.State]
 	if c.Verified {
 		reached = 4
 	}
 	first := p.text.say("meet.step.invited")
-	if c.State == station.StateAccepted {
+	switch {
+	case c.State == station.StateAccepted:
 		first = p.text.say("meet.step.accepted")
+	case c.Restored:
+		first = p.text.say("meet.step.restored")
 	}
 	for i, text := range []string{first, p.text.say("meet.step.met"), p.text.say("meet.step.agreed"), p.text.say("meet.step.words")} {
 		s := stepView{Text: text, State: "later"}
@@ -143,7 +150,9 @@ func (p *Pages) meeting(v *visit) (meetingPage, bool) {
 		}
 		m.Words = words
 	}
-	m.Seen = fmt.Sprintf("%s-%v-%v-%d", c.State, c.Verified, c.Ready, c.Lane)
+	// Other words, after a restore, are another page; the address must not hold them.
+	shown := maphash.String(wordsSeed, strings.Join(m.Words, " "))
+	m.Seen = fmt.Sprintf("%s-%v-%v-%d-%x", c.State, c.Verified, c.Ready, c.Lane, shown)
 	return m, true
 }
 
@@ -201,21 +210,7 @@ func (p *Pages) invitationFile(v *visit) {
 func attach(w http.ResponseWriter, name, mediaType string) {
 	w.Header().Set("Content-Type", mediaType)
 	w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": fileName(name)}))
-}
-
-// fileName keeps a name that somebody else chose from naming a folder.
-func fileName(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || strings.ContainsRune(`/\:*?"<>|`, r) {
-			return '-'
-		}
-		return r
-	}, name)
-	if name = strings.Trim(name, ". "); name == "" {
-		return "letter"
-	}
-	return name
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": station.SafeName(name)}))
 }
 
 func (p *Pages) sameWords(v *visit) {
@@ -223,7 +218,7 @@ func (p *Pages) sameWords(v *visit) {
 	if !ok {
 		return
 	}
-	if _, err := p.s.Confirm(v.r.Context(), c.ID); err != nil {
+	if _, err := p.s.Confirm(v.r.Context(), c.ID, v.field("words")); err != nil {
 		p.fail(v, err)
 		return
 	}

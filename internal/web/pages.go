@@ -27,7 +27,7 @@ type Pages struct {
 	mux *http.ServeMux
 
 	sessions sessions
-	doors    [2]door // tries of passphrases from this machine, and from elsewhere
+	doors    [2]door // tries of passphrases from this machine, and from paired devices
 	live     hub
 	welcome  welcome
 	openOnce sync.Once
@@ -160,6 +160,7 @@ func (p *Pages) timeOut(ctx context.Context) {
 		p.sessions.endAll()
 		return
 	}
+	p.sessions.endOthers(p.s.Opening(), p.s.Paired)
 	idle := p.sessions.idle()
 	if o.LockMinutes > 0 {
 		p.sessions.endIdle(time.Duration(o.LockMinutes) * time.Minute)
@@ -173,10 +174,12 @@ func (p *Pages) timeOut(ctx context.Context) {
 }
 
 // Active marks every request to h as an act of the principal, so that the vault's
-// time-out counts from it.
+// time-out counts from it. One with a token is a program's, which asks all day.
 func (p *Pages) Active(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p.sessions.touch()
+		if _, given := bearer(r); !given {
+			p.sessions.touch()
+		}
 		h.ServeHTTP(w, r)
 	})
 }

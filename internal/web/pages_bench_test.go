@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"sort"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,8 +16,8 @@ import (
 )
 
 // TestPagesAnswerQuickly fills a vault with 50 contacts and many messages and asks
-// for every page: each answers in under 100 ms. The usual run has 10,000 messages;
-// BACKCHANNEL_LARGE=1 has 100,000.
+// for every page and for searches: a page answers in under 100 ms, a search in under
+// 200 ms. The usual run has 10,000 messages; BACKCHANNEL_LARGE=1 has 100,000.
 func TestPagesAnswerQuickly(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes thousands of messages")
@@ -38,31 +38,39 @@ func TestPagesAnswerQuickly(t *testing.T) {
 	}
 	fill(t, d, ids, messages)
 	d.signIn()
-	if p := d.get("/c/" + ids[0] + "/part"); !strings.Contains(p.body, fmt.Sprintf("Message %d ", messages-2)) {
-		t.Errorf("the newest message is not shown")
-	}
-	for _, path := range []string{"/", "/part/people", "/c/" + ids[0] + "/part", "/c/" + ids[0] + "/about", "/meet", "/others", "/settings", "/help", "/api"} {
+	const page, search = 100 * time.Millisecond, 200 * time.Millisecond
+	first, other := "/c/"+ids[0], "/c/"+ids[1] // half of all messages, and one in fifty
+	for _, c := range []struct {
+		path  string
+		limit time.Duration
+		holds string
+	}{
+		{"/", page, ""}, {"/part/people", page, "Contact 49"},
+		{first, page, ""}, {first + "/part", page, fmt.Sprintf("Message %d ", messages-2)}, {first + "/about", page, ""},
+		{other + "/part", page, "about the harbour"},
+		{"/meet", page, ""}, {"/others", page, ""}, {"/settings", page, ""}, {"/help", page, ""}, {"/api", page, ""},
+		{"/search?q=harbour", search, "harbour"}, // in every message
+		{"/search?q=about+harbour+season", search, "season"},
+		{"/search?q=m", search, "Message"},
+		{"/search?q=harbour+4711", search, "4711"},
+		{"/search?q=zebra", search, ""},
+	} {
 		var all []time.Duration
 		for range 9 {
 			start := time.Now()
-			if p := d.get(path); p.code != http.StatusOK {
-				t.Fatalf("%s: %d", path, p.code)
-			}
+			p := d.get(c.path)
 			all = append(all, time.Since(start))
+			if p.code != http.StatusOK || !strings.Contains(p.body, c.holds) {
+				t.Fatalf("%s: %d, without %q", c.path, p.code, c.holds)
+			}
 		}
-		sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
-		median := all[len(all)/2]
-		t.Logf("%-60s %v", path, median)
-		limit := 100 * time.Millisecond
-		if median > limit {
-			t.Errorf("%s takes %v with %d contacts and %d messages", path, median, contacts, messages)
+		slices.Sort(all)
+		t.Logf("%-60s %v, at worst %v", c.path, all[len(all)/2], all[len(all)-1])
+		// The quickest of nine: what the page costs, not what else the machine did.
+		if all[0] > c.limit {
+			t.Errorf("%s takes %v or more with %d contacts and %d messages; it may take %v", c.path, all[0], contacts, messages, c.limit)
 		}
 	}
-	start := time.Now()
-	if p := d.get("/search?q=harbour+4711"); p.code != http.StatusOK {
-		t.Errorf("search: %d", p.code)
-	}
-	t.Logf("search %v", time.Since(start))
 }
 
 // fill writes messages into the vault while the station is locked, many at once

@@ -273,6 +273,9 @@ func TestEveryPageAnswers(t *testing.T) {
 	if p := d.get("/nowhere"); p.code != http.StatusNotFound {
 		t.Errorf("an address that is not there: %d", p.code)
 	}
+	if p := d.get("/assets/style.css"); p.code != http.StatusOK || p.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("a browser may keep on its disk that these pages were used: %d, %v", p.code, p.header)
+	}
 	if p := d.get("/assets/../pages.go"); p.code == http.StatusOK {
 		t.Error("an asset outside of the folder was served")
 	}

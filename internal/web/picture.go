@@ -8,6 +8,7 @@ import (
 	_ "image/jpeg" //
 	"image/png"
 	"strings"
+	"sync"
 )
 
 // A preview is drawn anew on the station: the browser is never given the bytes
@@ -18,6 +19,10 @@ const (
 	maxPreviewPixels = 12_000_000
 	previewWidth     = 840
 )
+
+// drawing is held while a picture is in memory, of which each may take 100 MB: a
+// letter may have a hundred, and a browser asks for all of them at once.
+var drawing sync.Mutex
 
 var previewTypes = map[string]bool{"image/png": true, "image/jpeg": true, "image/gif": true}
 
@@ -32,6 +37,8 @@ func redraw(content []byte, mediaType string) ([]byte, error) {
 	if !previewable(mediaType, int64(len(content))) {
 		return nil, errors.New("this kind of file has no preview")
 	}
+	drawing.Lock()
+	defer drawing.Unlock()
 	cfg, _, err := image.DecodeConfig(bytes.NewReader(content))
 	if err != nil {
 		return nil, err

@@ -154,7 +154,6 @@ func serveAsset(w http.ResponseWriter, r *http.Request) {
 		kind = "image/svg+xml"
 	}
 	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Cache-Control", "private, max-age=3600")
 	_, _ = w.Write(b)
 }
 

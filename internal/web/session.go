@@ -13,6 +13,7 @@ import (
 type session struct {
 	form    string // token that every form repeats
 	device  string // identifier of the paired device, "" on this machine
+	opening uint64 // of the vault: a session does not outlive it, however soon the next comes
 	touched time.Time
 	ctx     context.Context // ends with the session, and the live streams with it
 	end     context.CancelFunc
@@ -36,7 +37,7 @@ func (s *sessions) init(now func() time.Time) {
 }
 
 // begin makes a session and returns its cookie's value.
-func (s *sessions) begin(device string) string {
+func (s *sessions) begin(device string, opening uint64) string {
 	id := rand.Text()
 	ctx, end := context.WithCancel(context.Background())
 	s.mu.Lock()
@@ -51,21 +52,21 @@ func (s *sessions) begin(device string) string {
 		s.drop(oldest)
 	}
 	s.last = s.now()
-	s.all[id] = &session{form: rand.Text(), device: device, touched: s.last, ctx: ctx, end: end}
+	s.all[id] = &session{form: rand.Text(), device: device, opening: opening, touched: s.last, ctx: ctx, end: end}
 	return id
 }
 
 // find returns a session that has not ended. An act of the principal, other than
 // a page that refreshes itself, keeps it alive.
 // One that was idle for longer than limit has ended, whether Run noticed or not.
-func (s *sessions) find(id, device string, act bool, limit time.Duration) *session {
+func (s *sessions) find(id, device string, opening uint64, act bool, limit time.Duration) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found := s.all[id]
 	if found == nil || found.device != device {
 		return nil
 	}
-	if limit > 0 && s.now().Sub(found.touched) >= limit {
+	if found.opening != opening || limit > 0 && s.since(found.touched) >= limit {
 		s.drop(id)
 		return nil
 	}
@@ -95,18 +96,19 @@ func (s *sessions) endIdle(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, v := range s.all {
-		if s.now().Sub(v.touched) >= d {
+		if s.since(v.touched) >= d {
 			s.drop(id)
 		}
 	}
 }
 
-// endDevice locks the pages of one device.
-func (s *sessions) endDevice(device string) {
+// endOthers ends the sessions of former openings of the vault and of devices that
+// are not paired any more, and with them what they still listen to.
+func (s *sessions) endOthers(opening uint64, paired func(device string) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, v := range s.all {
-		if v.device == device {
+		if v.opening != opening || v.device != "" && !paired(v.device) {
 			s.drop(id)
 		}
 	}
@@ -116,7 +118,14 @@ func (s *sessions) endDevice(device string) {
 func (s *sessions) idle() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.now().Sub(s.last)
+	return s.since(s.last)
+}
+
+// since is how long ago t was, by whichever clock says more: the monotonic one
+// stands still while a machine sleeps, and the other may be set back.
+func (s *sessions) since(t time.Time) time.Duration {
+	now := s.now()
+	return max(now.Sub(t), now.Round(0).Sub(t.Round(0)))
 }
 
 func (s *sessions) touch() {

@@ -116,7 +116,7 @@ func (p *Pages) revokeDevice(v *visit) {
 		p.fail(v, err)
 		return
 	}
-	p.sessions.endDevice(id)
+	p.sessions.endOthers(p.s.Opening(), p.s.Paired)
 	p.done(v, "/settings", "settings.device.revoked")
 }
 

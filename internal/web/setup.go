@@ -301,8 +301,13 @@ func (s *Setup) strength(w http.ResponseWriter, r *http.Request) {
 type welcome struct {
 	mu   sync.Mutex
 	key  string
+	till time.Time
 	said []string
 }
+
+// welcomeTime is how long the browser that set a station up has to come: the key
+// stands in its history and perhaps in a log.
+const welcomeTime = 10 * time.Minute
 
 // Welcome lets whoever has a setup's key in its cookie sign in once without the
 // passphrase, which that browser has just chosen.
@@ -310,13 +315,13 @@ type welcome struct {
 func (p *Pages) Welcome(key string, said ...string) {
 	p.welcome.mu.Lock()
 	defer p.welcome.mu.Unlock()
-	p.welcome.key, p.welcome.said = key, said
+	p.welcome.key, p.welcome.till, p.welcome.said = key, p.cfg.Now().Add(welcomeTime), said
 }
 
 func (p *Pages) greet(w http.ResponseWriter, r *http.Request) {
 	g := gateOf(r)
 	p.welcome.mu.Lock()
-	ok := p.welcome.key != "" && !g.Remote && sameToken(g.get(r, "setup"), p.welcome.key)
+	ok := p.welcome.key != "" && p.cfg.Now().Before(p.welcome.till) && !g.Remote && sameToken(g.get(r, "setup"), p.welcome.key)
 	if ok {
 		p.welcome.key = ""
 	}
@@ -326,10 +331,10 @@ func (p *Pages) greet(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/unlock", http.StatusSeeOther)
 		return
 	}
-	id := p.sessions.begin("")
+	id := p.sessions.begin("", p.s.Opening())
 	g.set(w, "session", id, 0)
 	if len(p.welcome.said) > 0 {
-		if session := p.sessions.find(id, "", true, 0); session != nil {
+		if session := p.sessions.find(id, "", p.s.Opening(), true, 0); session != nil {
 			p.sessions.say(session, strings.Join(p.welcome.said, " "))
 		}
 		http.Redirect(w, r, "/", http.StatusSeeOther)

@@ -120,7 +120,7 @@ func (p *Pages) unlock(w http.ResponseWriter, r *http.Request) {
 		p.renderLocked(w, status, lockedPage{Problem: problem})
 		return
 	}
-	g.set(w, "session", p.sessions.begin(p.device(r, g)), 0)
+	g.set(w, "session", p.sessions.begin(p.device(r, g), p.s.Opening()), 0)
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
@@ -167,7 +167,7 @@ func (p *Pages) find(r *http.Request) *session {
 	}
 	act := r.Header.Get("X-Refresh") == "" && r.URL.Path != "/live"
 	limit := time.Duration(p.s.PageOptions().LockMinutes) * time.Minute
-	return p.sessions.find(id, p.device(r, g), act, limit)
+	return p.sessions.find(id, p.device(r, g), p.s.Opening(), act, limit)
 }
 
 // lock ends every session; the vault stays open and the station goes on
@@ -206,13 +206,9 @@ const deviceAge = 400 * 24 * 3600 // seconds; as long as browsers keep a cookie
 func (p *Pages) pair(w http.ResponseWriter, r *http.Request) {
 	g := gateOf(r)
 	r.Body = http.MaxBytesReader(w, r.Body, 8<<10)
-	wait, ok := p.door(g).enter(p.cfg.Now())
-	if !ok {
-		p.render(w, http.StatusTooManyRequests, "pair", pairPage{Problem: p.text.say("locked.wait", p.text.duration(wait))})
-		return
-	}
+	// A link has 256 bits: to count guesses would help nobody but who wants to keep
+	// the paired devices out.
 	value, err := p.s.Pair(r.Context(), r.PathValue("token"), strings.TrimSpace(r.PostFormValue("name")))
-	p.door(g).leave(p.cfg.Now(), false, denied(err))
 	if err != nil {
 		p.render(w, http.StatusForbidden, "pair", pairPage{Problem: p.text.say("pair.failed")})
 		return

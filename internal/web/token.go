@@ -86,6 +86,17 @@ type limitedKey struct{}
 // should see is left out of the answer.
 func limited(ctx context.Context) bool { return ctx.Value(limitedKey{}) != nil }
 
+// stillAllowed tells whether the token of a request, if it has one, is valid yet: a
+// stream must not outlive it.
+func stillAllowed(ctx context.Context, s *station.Station) bool {
+	secret, given := ctx.Value(limitedKey{}).(string)
+	if !given {
+		return true
+	}
+	_, err := s.CheckToken(ctx, secret)
+	return err == nil
+}
+
 // bearer returns the token of a request. given is true if the request claims any
 // authorization at all: a malformed one must not pass for none.
 func bearer(r *http.Request) (secret string, given bool) {
@@ -126,7 +137,7 @@ func LimitByToken(s *station.Station, next http.Handler) http.Handler {
 			refuse(w, &station.Error{Code: station.CodeDenied, Text: text})
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), limitedKey{}, true)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), limitedKey{}, secret)))
 	})
 }
 

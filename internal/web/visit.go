@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"mime/multipart"
 	"net/http"
@@ -126,7 +127,10 @@ func (p *Pages) guardedAPI() http.Handler {
 			_, _ = w.Write([]byte(`{"type":"backchannel:denied","title":"Unauthorized","status":401,"detail":"using the station: sign in on its page"}`))
 			return
 		}
-		p.cfg.API.ServeHTTP(w, r)
+		ctx, cancel := context.WithCancel(r.Context()) // what it listens to ends with the session
+		defer cancel()
+		defer context.AfterFunc(session.ctx, cancel)()
+		p.cfg.API.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
