@@ -219,6 +219,9 @@ func inboxCommand() *cobra.Command {
 	var from string
 	c := clientCommand(&cobra.Command{
 		Use: "inbox", Short: "List signals and letters that came in", Args: cobra.NoArgs,
+		Long: `List signals and letters that came in, oldest first, with what becomes of them; --all
+lists those that went out as well. The first digits name one for other commands.`,
+		Example: "  backchannel inbox --unread\n  backchannel inbox --all --from Borvia",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
 			items, err := c.Items(cmd.Context(), station.ItemFilter{Contact: from, Inbox: !all, Unread: unread, Limit: 1000})
 			if err != nil {
@@ -423,10 +426,11 @@ func printableText(s string) string {
 
 func followCommand() *cobra.Command {
 	return clientCommand(&cobra.Command{
-		Use:   "follow",
-		Short: "Show what happens, live",
-		Long:  "Show what happens at the station until interrupted: arrivals, deliveries, contacts, epochs. With --json one event per line.",
-		Args:  cobra.NoArgs,
+		Use:     "follow",
+		Short:   "Show what happens, live",
+		Long:    "Show what happens at the station until interrupted: arrivals, deliveries, contacts, epochs. With --json one event per line.",
+		Example: "  backchannel follow\n  backchannel follow --json",
+		Args:    cobra.NoArgs,
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
 			w := cmd.OutOrStdout()
 			names := map[string]string{}

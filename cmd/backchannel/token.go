@@ -18,8 +18,9 @@ func tokenCommand() *cobra.Command {
 		Long: `A token lets a program, such as a bot, use the station's API without being its
 owner. Its scopes say what it may do:
 
-  read   contacts, signals and letters, status, events; mark as read; export
+  read   contacts, signals and letters, status, events, rooms; mark as read; export
   send   signals and letters to contacts that are there
+  negotiate   statements in rooms that exist, short of what binds
 
 Meeting, lanes, locking, burning and tokens are for the principal only. Tokens are
 in the vault: while it is locked none is valid.`,

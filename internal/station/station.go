@@ -363,7 +363,7 @@ func (s *Station) Status(ctx context.Context) (Status, error) {
 	}
 	if h.Circuits {
 		st.Circuits = &h.Attempt.Epoch
-		st.Attempt = uint32(h.Attempt.Number)
+		st.Attempt = h.Attempt.Number
 	}
 	if !h.LastSetup.IsZero() {
 		st.LastSetup = &h.LastSetup

@@ -20,7 +20,7 @@ type RoomRef struct {
 // docs/negotiation.md, not by a schema.
 type roomBody struct {
 	station.RoomInfo
-	View json.RawMessage `json:"view,omitempty" doc:"what is on the table, once the room exists (docs/negotiation.md, \"As JSON\")"`
+	View json.RawMessage `json:"view,omitempty" doc:"what is on the table, once the room exists (docs/negotiation.md)"`
 }
 
 func roomBodyOf(r station.Room, err error) (*reply[roomBody], error) {
