@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,28 +21,18 @@ import (
 
 const stationPass = "correct horse battery staple"
 
-// withPassphrase gives a command the passphrase as a file descriptor of this process.
-func withPassphrase(t *testing.T, args ...string) []string {
-	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(w, stationPass+"\n"); err != nil {
-		t.Fatal(err)
-	}
-	w.Close()
-	t.Cleanup(func() { _ = r.Close() }) // the command may have closed it
-	return append(args, "--passphrase-fd", strconv.Itoa(int(r.Fd())))
-}
-
 // runningStation runs the command "station" until stop, and answers when its
 // socket does.
 func runningStation(t *testing.T, cfg station.Config) (c *web.Client, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	log, code := &syncBuffer{}, make(chan int, 1)
-	args := withPassphrase(t, "station", "--config", filepath.Join(cfg.Folder(), station.ConfigName))
+	secrets := t.TempDir()
+	if err := os.WriteFile(filepath.Join(secrets, credentialName), []byte(stationPass), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", secrets)
+	args := []string{"station", "--config", filepath.Join(cfg.Folder(), station.ConfigName)}
 	go func() { code <- run(ctx, args, strings.NewReader(""), io.Discard, log) }()
 	c = web.NewClient(cfg.Socket)
 	stop = sync.OnceFunc(func() {
@@ -92,8 +81,14 @@ func device(t *testing.T, pin string) *http.Client {
 // certificate that it knows by its fingerprint, after a link that works once.
 func TestRemotePages(t *testing.T) {
 	files := newServers(t)
-	command(t, withPassphrase(t, "station", "init", "--network", files.path("net.toml"), "--dir", files.path("s"))...)
-	cfg, err := station.LoadConfig(files.path("s/station.toml"))
+	network, err := os.ReadFile(files.path("net.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := station.InitFolder(files.path("s"), network, "")
+	if err == nil {
+		err = station.CreateVault(cfg, []byte(stationPass))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

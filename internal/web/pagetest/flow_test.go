@@ -256,7 +256,7 @@ func TestEveryPage(t *testing.T) {
 // pagesOf lists every page of a station with a contact and an open invitation.
 func pagesOf(contact, invited string) []string {
 	return []string{"/", "/c/" + contact, "/c/" + contact + "?write=letter", "/c/" + contact + "/about", "/meet", "/meet/" + invited,
-		"/meet/" + contact, "/meet/" + contact + "/different", "/others", "/network", "/settings", "/help", "/api", "/forge", "/search?q=thursday", "/c/" + contact + "/burn", "/panic"}
+		"/meet/" + contact, "/meet/" + contact + "/different", "/others", "/network", "/settings", "/settings/tokens", "/help", "/api", "/forge", "/search?q=thursday", "/c/" + contact + "/burn", "/panic"}
 }
 
 // converse fills a conversation.
