@@ -38,6 +38,16 @@ const (
 	whyIssue = "The issue “%s” concerns it."
 )
 
+// AgreementsAt are the agreements as View shows them.
+func (r *Room) AgreementsAt(now time.Time) []AgreementView {
+	return listed(r.evaluate(seconds(now)).agreements, func(a *AgreementView) (time.Time, ID) { return a.Time, a.ID })
+}
+
+// CommuniquesAt are the communiqués as View shows them.
+func (r *Room) CommuniquesAt(now time.Time) []CommuniqueView {
+	return listed(r.evaluate(seconds(now)).communiques, func(q *CommuniqueView) (time.Time, ID) { return q.Time, q.ID })
+}
+
 func (v *evaluation) evaluateAgreements(r *Room) {
 	for s := range each[*Agreement](r) {
 		b := s.Body.(*Agreement)
