@@ -18,9 +18,18 @@ type AgreementView struct {
 	Needed   []NeededView   `json:"needed"`
 	Blocked  []string       `json:"blocked,omitempty"` // what is in the way besides missing consents
 	Note     string         `json:"note,omitempty"`
+	Seal     *Seal          `json:"seal,omitempty"` // once it is sealed
 	Replaced *ID            `json:"replaced,omitempty"` // by this later proposal of its author
 
 	body *Agreement
+}
+
+// Seal is what signing together leaves: who signed with which key, and the one
+// signature of all.
+type Seal struct {
+	Signers   []MemberID `cbor:"1,keyasint" json:"signers"` // ascending
+	Keys      [][]byte   `cbor:"2,keyasint" json:"keys"`    // 32 bytes each, in the order of Signers
+	Signature []byte     `cbor:"3,keyasint" json:"signature"`
 }
 
 // NeededView is one consent that an agreement needs.
@@ -78,6 +87,9 @@ func (v *evaluation) settleAgreement(r *Room, a *AgreementView, have int) {
 	void := r.revoked(a)
 	if known, ok := r.local.Progress[a.ID]; ok {
 		a.State, a.Note = AgreementState(known), r.local.Notes[a.ID]
+		if s, ok := r.local.Seals[a.ID]; ok {
+			a.Seal = &s
+		}
 		return
 	}
 	if have > 0 {

@@ -21,6 +21,7 @@ type local struct {
 	Refusals map[MemberID]uint64 `cbor:"10,keyasint,omitempty"` // items not taken, kept or not
 	Frozen   bool                `cbor:"11,keyasint,omitempty"`
 	Outcomes map[ID]Outcome      `cbor:"12,keyasint,omitempty"` // of rounds
+	Seals    map[ID]Seal         `cbor:"13,keyasint,omitempty"` // of agreements that were signed
 }
 
 // Local is the part of a room that its rows do not hold, encoded for the vault. It
@@ -86,6 +87,19 @@ func (r *Room) RoundProgress(id ID, to RoundState, o Outcome, now time.Time) err
 		r.local.Outcomes = map[ID]Outcome{}
 	}
 	r.local.Progress[id], r.local.Outcomes[id] = string(to), o
+	return nil
+}
+
+// Sealed keeps what the parties made together by signing, and reports the agreement
+// sealed. Whether it holds is the caller's to check.
+func (r *Room) Sealed(id ID, s Seal, now time.Time) error {
+	if err := r.Progress(id, string(AgreementSealed), "", now); err != nil {
+		return err
+	}
+	if r.local.Seals == nil {
+		r.local.Seals = map[ID]Seal{}
+	}
+	r.local.Seals[id] = s
 	return nil
 }
 
