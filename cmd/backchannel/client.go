@@ -22,7 +22,8 @@ const stationEnv = "BACKCHANNEL_STATION"
 
 // clientCommand makes a command that uses a running station.
 func clientCommand(c *cobra.Command) *cobra.Command {
-	c.Flags().String("station", "", "the station's folder or socket (default: $"+stationEnv+")")
+	c.Flags().String("station", "", "the station's folder or socket, or with a token its address (default: $"+stationEnv+")")
+	c.Flags().String("token-file", "", "do no more than the token in this file allows")
 	return c
 }
 
@@ -38,6 +39,16 @@ func openClient(cmd *cobra.Command) (*web.Client, error) {
 	if path == "" {
 		return nil, usage("which station? name its folder or socket with --station or in $%s", stationEnv)
 	}
+	token, err := readToken(cmd)
+	if err != nil {
+		return nil, err
+	}
+	if strings.Contains(path, "://") {
+		if token == "" {
+			return nil, usage("the station at an address wants a token: name its file with --token-file")
+		}
+		return web.NewTokenClient(path, token)
+	}
 	if fi, err := os.Stat(path); err == nil && fi.IsDir() {
 		cfg, err := station.LoadConfig(filepath.Join(path, station.ConfigName))
 		if err != nil {
@@ -45,7 +56,24 @@ func openClient(cmd *cobra.Command) (*web.Client, error) {
 		}
 		path = cfg.Socket
 	}
-	return web.NewClient(path), nil
+	return web.NewClient(path).WithToken(token), nil
+}
+
+// readToken reads the token that --token-file names, or none.
+func readToken(cmd *cobra.Command) (string, error) {
+	path, err := cmd.Flags().GetString("token-file")
+	if err != nil || path == "" {
+		return "", err
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("reading the token: %w", err)
+	}
+	token := strings.TrimSpace(string(b))
+	if token == "" || strings.ContainsAny(token, " \t\r\n") {
+		return "", fmt.Errorf("reading the token: %s does not hold one: \"backchannel token new\" makes one", path)
+	}
+	return token, nil
 }
 
 // withClient runs f with a client.

@@ -143,9 +143,29 @@ func prompt(cmd *cobra.Command, text string) ([]byte, error) {
 
 func unlockCommand() *cobra.Command {
 	var pass passphraseFlags
+	var fresh bool
 	c := clientCommand(&cobra.Command{
-		Use: "unlock", Short: "Unlock a running station's vault", Args: cobra.NoArgs,
+		Use: "unlock", Short: "Unlock a running station's vault",
+		Long: `Open the vault of a station that runs locked. Contacts are met again from the next
+set-up on; until then, and before, the traffic is the same.
+
+With --new a station that has no vault, because everything was erased, gets an
+empty one under a passphrase of your choice.`,
+		Example: "  backchannel unlock\n  backchannel unlock --new",
+		Args:    cobra.NoArgs,
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
+			if fresh {
+				b, err := pass.choose(cmd)
+				if err != nil {
+					return err
+				}
+				if err := c.NewVault(cmd.Context(), string(b)); err != nil {
+					return err
+				}
+				return emit(cmd, map[string]bool{"unlocked": true}, func(w io.Writer) {
+					fmt.Fprintln(w, "A new, empty vault is open.")
+				})
+			}
 			b, err := pass.read(cmd, "")
 			if err != nil {
 				return err
@@ -162,12 +182,17 @@ func unlockCommand() *cobra.Command {
 		}),
 	})
 	c.Flags().IntVar(&pass.fd, "passphrase-fd", -1, "read the passphrase, one line, from this file descriptor")
+	c.Flags().BoolVar(&fresh, "new", false, "make an empty vault for a station that has none")
 	return c
 }
 
 func lockCommand() *cobra.Command {
 	return clientCommand(&cobra.Command{
-		Use: "lock", Short: "Lock a running station's vault; its traffic goes on", Args: cobra.NoArgs,
+		Use: "lock", Short: "Lock a running station's vault; its traffic goes on",
+		Long: `Close the vault of a running station. It goes on with idle lanes, which nobody can
+tell from talking ones, until "backchannel unlock".`,
+		Example: "  backchannel lock",
+		Args:    cobra.NoArgs,
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
 			if err := c.Lock(cmd.Context()); err != nil {
 				return err

@@ -103,11 +103,13 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 	group("try", "Try it:", demoCommand(), benchCommand())
 	group("talk", "Use a station:",
 		inviteCommand(), acceptCommand(), contactsCommand(), wordsCommand(), confirmCommand(), laneCommand(),
-		sendCommand(), inboxCommand(), readCommand(), followCommand(), statusCommand(), unlockCommand(), lockCommand(),
-		backupCommand())
+		sendCommand(), draftCommand(), inboxCommand(), readCommand(), searchCommand(), ackCommand(), cancelCommand(), followCommand(),
+		editCommand(), insertCommand(), eraseCommand(), expireCommand(), muteCommand(true), muteCommand(false), renameCommand(),
+		statusCommand(), unlockCommand(), lockCommand(), backupCommand())
 	group("check", "Check what was agreed:", verifyCommand())
+	group("deny", "Leave no proof and no trace:", exportCommand(), forgeCommand(), burnCommand(), panicCommand())
 	group("run", "Run a station or a network:",
-		stationCommand(), restoreCommand(), networkCommand(), relayCommand(), entryCommand())
+		stationCommand(), restoreCommand(), networkCommand(), relayCommand(), entryCommand(), tokenCommand(), manCommand())
 	return root
 }
 

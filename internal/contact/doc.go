@@ -37,6 +37,9 @@ type Contact struct {
 	Verified bool
 	// Muted contacts arrive without notice.
 	Muted bool
+	// Expiry is how long after it was delivered or read an own copy of an item is
+	// erased, in whole seconds; 0 is never.
+	Expiry time.Duration
 
 	// Invitation is the text of an invitation that is out. It holds σ, from which
 	// the first chain can be computed again, so it must be emptied when somebody

@@ -15,21 +15,31 @@ import (
 	"backchannel/internal/wire"
 )
 
-// Kind tells a signal from a letter.
+// Kind tells a signal from a letter, and both from a note about one of them.
 type Kind uint8
 
-// The kinds. A signal is a short text, a letter anything.
+// The kinds. A signal is a short text, a letter anything. A note is no item of a
+// conversation: its content is the identifier of the item that it is about, and
+// all notes of a kind have the same size.
 const (
-	Signal Kind = 1
-	Letter Kind = 2
+	Signal          Kind = 1
+	Letter          Kind = 2
+	Acknowledgement Kind = 3 // a person says: I have it; of an item of the other side
+	Cancellation    Kind = 4 // of an own item that was not delivered as a whole
 )
+
+// NoteSize is the size in bytes of a note's content: an item's identifier.
+const NoteSize = len(wire.ItemID{})
+
+// Note tells whether the kind is that of a note.
+func (k Kind) Note() bool { return k == Acknowledgement || k == Cancellation }
 
 // Class is the class in which items of the kind travel.
 func (k Kind) Class() wire.Class {
-	if k == Signal {
-		return wire.ClassSignal
+	if k == Letter {
+		return wire.ClassLetter
 	}
-	return wire.ClassLetter
+	return wire.ClassSignal
 }
 
 // String names the kind.
@@ -39,6 +49,10 @@ func (k Kind) String() string {
 		return "signal"
 	case Letter:
 		return "letter"
+	case Acknowledgement:
+		return "acknowledgement"
+	case Cancellation:
+		return "cancellation"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
@@ -57,7 +71,7 @@ const (
 	MaxItem       = MaxHeader + MaxContent       // 10,487,962
 )
 
-// Header precedes the content of a signal or letter. It is encoded as
+// Header precedes the content of a signal, a letter or a note. It is encoded as
 // length(2) ‖ CBOR (RFC 8949, core deterministic), a map with the keys 1 kind,
 // 2 subject, 3 name, 4 type, 5 time, 6 size and 7 SHA-256; a text that is empty
 // and a time that is zero are left out.
@@ -125,6 +139,11 @@ func NewHeader(kind Kind, subject, name, mediaType string, at time.Time, content
 	return h, h.check()
 }
 
+// NewNote describes a note about an item, which is its content.
+func NewNote(kind Kind, about wire.ItemID) Header {
+	return Header{Kind: kind, Size: uint32(NoteSize), SHA256: suite.Digest(about[:])}
+}
+
 func fit(s string, limit int) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	for len(s) > limit {
@@ -141,8 +160,10 @@ func validType(s string) bool {
 func (h Header) check() error {
 	bad := func(what string) error { return fmt.Errorf("%w: %s", ErrHeader, what) }
 	switch {
-	case h.Kind != Signal && h.Kind != Letter:
+	case h.Kind != Signal && h.Kind != Letter && !h.Kind.Note():
 		return bad("unknown kind")
+	case h.Kind.Note() && (h.Subject != "" || h.Name != "" || h.Type != "" || !h.Time.IsZero() || h.Size != uint32(NoteSize)):
+		return bad("a note tells an identifier and nothing else")
 	case len(h.Subject) > MaxSubject || !utf8.ValidString(h.Subject):
 		return bad("subject")
 	case len(h.Name) > MaxName || !utf8.ValidString(h.Name):

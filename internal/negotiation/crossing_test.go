@@ -285,6 +285,9 @@ func TestTenMinutes(t *testing.T) {
 			if s := m.view(2).Offers[0].State; s != c.want {
 				t.Errorf("the offer is %s, want %s", s, c.want)
 			}
+			if n := m.count(0, KindTaken); (n == 1) != (c.want == OfferTaken) {
+				t.Errorf("its author confirmed %d times", n)
+			}
 		})
 	}
 	m, offer, _ := offered(t, 2, time.Hour)
@@ -343,5 +346,53 @@ func TestFalseConfirmations(t *testing.T) {
 	m.settle()
 	if s := state(narrow); s != OfferTaken {
 		t.Errorf("a take by the right member after a false confirmation: %s", s)
+	}
+}
+
+func (m *mesh) count(i int, k Kind) (n int) {
+	for _, s := range m.rooms[i].statements {
+		if s.Kind == k {
+			n++
+		}
+	}
+	return n
+}
+
+// lie says what a station that keeps to the rules would not say.
+func (m *mesh) lie(i int, b Body, to MemberID) {
+	m.t.Helper()
+	var c Change
+	if err := m.rooms[i].say(b.kind(), b, to, &c, m.now(i)); err != nil {
+		m.t.Fatal(err)
+	}
+	m.keep(i, c)
+	m.settle()
+}
+
+// Only its author decides an offer, in the chain in which it was made, and once.
+func TestOthersDecideNothing(t *testing.T) {
+	m, offer, agenda := offered(t, 3, 0)
+	m.settle()
+	replacement := m.offer(agenda, 1, 0)
+	replacement.Replaces = &offer
+	m.lie(1, &Withdraw{Of: offer}, MemberID{})
+	m.lie(1, replacement, MemberID{})
+	m.lie(0, &Withdraw{Of: offer}, m.id(1))
+	for i := range 3 {
+		if s := m.eval(i).offers[offer].State; s != OfferOpen {
+			t.Errorf("member %d sees it %s", i, s)
+		}
+	}
+	m.say(1, &Take{Of: offer})
+	m.say(2, &Take{Of: offer})
+	m.settle()
+	if n := m.count(1, KindTaken); n != 1 {
+		t.Errorf("the author confirmed %d times", n)
+	}
+	m.lie(0, &Withdraw{Of: offer}, MemberID{})
+	for i := range 3 {
+		if s := m.eval(i).offers[offer].State; s != OfferTaken {
+			t.Errorf("member %d sees it %s", i, s)
+		}
 	}
 }

@@ -210,20 +210,26 @@ func TestDecimals(t *testing.T) {
 	}
 }
 
-// An envelope costs what the documentation says, so that nobody finds out on a
-// line of 1 KB/s.
+// A statement costs what the documentation says, so that nobody finds out on a line
+// of 1 KB/s.
 func TestSizes(t *testing.T) {
-	m := newMesh(t, 3, 20)
-	m.say(0, &Signal{Text: "x"})
-	l := m.lines[0][1]
-	if n := len(l[1]); n < 160 || n > 190 {
-		t.Errorf("a signal of one letter has %d bytes", n)
-	}
-	agenda := m.agenda()
-	m.say(0, m.offer(agenda, 0, time.Hour, 1))
-	l = m.lines[0][1]
-	if n := len(l[len(l)-1]); n > 350 {
-		t.Errorf("a small offer has %d bytes", n)
+	for n, envelope := range map[int]int{2: 148, 3: 167, 5: 202} {
+		m := newMesh(t, n, 20)
+		agenda := m.agenda()
+		for _, b := range []Body{&Signal{Text: "x"}, &Take{Of: ID{1}}, m.offer(agenda, 0, time.Hour, 1)} {
+			var c Change
+			if err := m.rooms[0].say(b.kind(), b, MemberID{}, &c, m.clock); err != nil {
+				t.Fatal(err)
+			}
+			raw := must(EncodeBody(b))
+			want := envelope + len(raw) + len(b.kind()) - len(KindSignal) // the figures are those of a signal
+			if len(raw) > 23 {
+				want++ // a length of two bytes
+			}
+			if got := len(c.Out[len(c.Out)-1].Raw); got != want {
+				t.Errorf("%s of %d bytes in a room of %d: %d bytes, want %d", b.kind(), len(raw), n, got, want)
+			}
+		}
 	}
 }
 

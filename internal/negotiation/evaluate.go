@@ -257,6 +257,9 @@ func (v *evaluation) evaluateRounds(r *Room) {
 			if outcome, ok := r.local.Outcomes[id]; ok {
 				o.Outcome = &outcome
 			}
+			if r.local.Frozen && leads(roundNext, o.State, RoundLapsed) {
+				o.State, o.Outcome = RoundLapsed, &Outcome{Lost: true} // its part of the round was in no backup
+			}
 		} else if !v.now.Before(unix(o.Deadline)) {
 			step(RoundLapsed)
 		}

@@ -114,7 +114,7 @@ func (o *OfferView) become(s OfferState) bool {
 func (v *evaluation) decide(r *Room, s *Statement) {
 	mine := func(id ID) *OfferView {
 		o := v.offers[id]
-		if o == nil || !sameChain(r.byID[id], s) || r.byID[id].Seq >= s.Seq {
+		if o == nil || !sameChain(r.byID[id], s) { // what is named by its hash was there before
 			return nil
 		}
 		return o

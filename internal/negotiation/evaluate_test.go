@@ -101,8 +101,14 @@ func TestAgendaRevisions(t *testing.T) {
 	if v := m.view(1); v.Agenda.ID != self || len(v.Table[0].Affects) != 2 {
 		t.Errorf("%+v", v.Table[0])
 	}
-	// One based on an agenda that no longer holds cannot come to hold.
-	if v := m.view(0); v.Agenda.Rev != 3 {
+	// One based on an agenda that never held cannot come to hold, whoever confirms.
+	m.lie(1, &Agenda{Rev: 4, Base: &x, Issues: issues()[:1]}, MemberID{})
+	wild := m.lastOf(1)
+	_, err = m.trySay(0, &Confirm{Of: wild})
+	refusedWith(t, err, "no such agenda")
+	m.lie(0, &Confirm{Of: wild}, MemberID{})
+	m.lie(2, &Confirm{Of: wild}, MemberID{})
+	if v := m.view(0); v.Agenda.Rev != 3 || v.Proposed[0].Problem == "" {
 		t.Error(v.Agenda.Rev)
 	}
 }

@@ -59,8 +59,8 @@ func (p *Private) Encode() []byte { return encode(p) }
 // ParsePrivate is the inverse of Encode.
 func ParsePrivate(b []byte) (*Private, error) {
 	p := new(Private)
-	if err := dec.Unmarshal(b, p); err != nil {
-		return nil, refused("the private notes are malformed")
+	if err := decode(b, p); err != nil {
+		return nil, err
 	}
 	for i := range p.WalkAways {
 		p.WalkAways[i].At = p.WalkAways[i].At.UTC()

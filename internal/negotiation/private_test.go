@@ -234,3 +234,34 @@ func TestDiffIsShortest(t *testing.T) {
 	long := strings.Repeat("word other ", 4000)
 	checkDiff(t, long, strings.ReplaceAll(long, "other", "another"))
 }
+
+func FuzzDecimal(f *testing.F) {
+	for _, s := range []string{"0", "-0.5", "1000000000000000000", "12.50", "1e3", "0.000000000000000001"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		d, err := ParseDecimal(s)
+		if err != nil {
+			return
+		}
+		if again, err := ParseDecimal(d.String()); err != nil || again != d || d.check() != nil {
+			t.Fatalf("%q is %v, which reads as %v, %v", s, d, again, err)
+		}
+	})
+}
+
+func FuzzPrivate(f *testing.F) {
+	f.Add((&Private{}).Encode())
+	f.Add((&Private{Preferences: map[uint64]Preference{2: {Weight: 9, Best: one(dec10(7, 0)), Limit: one(dec10(3, 0))}},
+		Colours: map[ID]Colour{{1}: Green}, Notes: map[ID]string{{2}: "n"}, WalkAways: []WalkAway{{At: start, Worth: 3}}}).Encode())
+	m := newMesh(f, 2, 61)
+	f.Add(m.rooms[0].Charter().Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if p, err := ParsePrivate(b); err == nil && !bytes.Equal(p.Encode(), b) {
+			t.Fatal("notes encode to other bytes")
+		}
+		if c, err := ParseCharter(b); err == nil && !bytes.Equal(c.Encode(), b) {
+			t.Fatal("a charter encodes to other bytes")
+		}
+	})
+}

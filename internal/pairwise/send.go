@@ -77,6 +77,7 @@ type queued struct {
 	Item
 	off   uint32 // bytes in records
 	begun bool   // a record of it was made
+	held  bool   // nothing more of it goes out until it is dropped or released
 }
 
 // Queue hands over an item. It goes out after the items of its class that were
@@ -95,10 +96,10 @@ func (s *Session) Queue(it Item, from uint32) {
 	}
 	q := &s.sending.queues[it.Class]
 	if from > 0 {
-		*q = slices.Insert(*q, 0, queued{it, from, true})
+		*q = slices.Insert(*q, 0, queued{it, from, true, false})
 		return
 	}
-	*q = append(*q, queued{it, from, false})
+	*q = append(*q, queued{it, from, false, false})
 }
 
 // Unqueue takes back an item of which nothing was put into a record yet.
@@ -111,6 +112,46 @@ func (s *Session) Unqueue(id wire.ItemID) bool {
 		}
 	}
 	return false
+}
+
+// Hold stops an item that is not in records as a whole, so that its owner can note
+// that it is withdrawn before Drop, or decide otherwise and Release it. Its class
+// waits meanwhile. begun tells whether a part of it may have left. It reports
+// false for an item that is unknown or of which the last byte is on its way: that
+// one can no longer be stopped.
+func (s *Session) Hold(id wire.ItemID) (begun, ok bool) {
+	if q := s.queuedItem(id); q != nil {
+		q.held = true
+		return q.begun, true
+	}
+	return false, false
+}
+
+// Release lets a held item go on where it stopped.
+func (s *Session) Release(id wire.ItemID) {
+	if q := s.queuedItem(id); q != nil {
+		q.held = false
+	}
+}
+
+// Drop gives a held item up. A record of it that is under way ends as it is; the
+// next item of its class takes its place at the peer, which sees from that, or
+// from a note, that the rest does not come.
+func (s *Session) Drop(id wire.ItemID) {
+	for c := range s.sending.queues {
+		s.sending.queues[c] = slices.DeleteFunc(s.sending.queues[c], func(q queued) bool { return q.ID == id && q.held })
+	}
+}
+
+func (s *Session) queuedItem(id wire.ItemID) *queued {
+	for c := range s.sending.queues {
+		for i := range s.sending.queues[c] {
+			if q := &s.sending.queues[c][i]; q.ID == id {
+				return q
+			}
+		}
+	}
+	return nil
 }
 
 // Outstanding is the number of frames that wait for acknowledgement.
@@ -208,6 +249,9 @@ func (s *Session) nextRecord() bool {
 			continue
 		}
 		q := &o.queues[c][0]
+		if q.held {
+			continue
+		}
 		want := min(wire.MaxRecordData, q.Size-q.off)
 		data := make([]byte, want)
 		if want > 0 {

@@ -3,6 +3,7 @@ package station
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"backchannel/internal/contact"
@@ -62,6 +63,7 @@ type Outgoing struct {
 	Class    wire.Class
 	Size     uint32
 	Assigned uint32 // bytes that are in frames already
+	Note     bool   // a note about an item: nobody is told of it
 }
 
 // Unlock gives the node its vault and contacts. From the next attempt on their
@@ -70,6 +72,9 @@ func (n *Node) Unlock(v *vault.Vault, lanes contact.Lanes, all []Loaded) {
 	n.vault, n.lanes = v, lanes
 	for _, l := range all {
 		n.Add(l)
+	}
+	if n.env != nil {
+		n.sweep()
 	}
 }
 
@@ -123,7 +128,7 @@ func (n *Node) Queue(id contact.ID, o Outgoing) {
 
 // outgoing makes an item of what the vault has.
 func (n *Node) outgoing(conv *conversation, o Outgoing) pairwise.Item {
-	s := &source{node: n, item: o.ID, size: o.Size}
+	s := &source{node: n, item: o.ID, size: o.Size, note: o.Note || o.Class == wire.ClassNegotiation}
 	conv.sources[o.ID] = s
 	return pairwise.Item{ID: o.ID, Class: o.Class, Size: o.Size, Read: s.read}
 }
@@ -149,6 +154,7 @@ type source struct {
 	node    *Node
 	item    wire.ItemID
 	size    uint32
+	note    bool
 	off     uint32
 	data    []byte
 	loading bool
@@ -186,6 +192,9 @@ func (s *source) load(off uint32) {
 			return err
 		})
 	}, func(now time.Time) {
+		if errors.Is(err, vault.ErrNotFound) {
+			return // erased with its contact: nothing more of it is sent, and nothing is wrong
+		}
 		s.loading = false
 		if s.node.vault != v {
 			return // locked meanwhile
@@ -218,6 +227,7 @@ func (n *Node) save(then func(ok bool)) {
 		gone   bool // the contact was deleted meanwhile
 
 		waiting []vault.Outgoing // after a restart
+		applied []vault.Applied
 	}
 	var changes []*change
 	waiting, probe := n.after, n.probe
@@ -257,6 +267,7 @@ func (n *Node) save(then func(ok bool)) {
 				if err == nil && c.delta.Restart {
 					c.waiting, err = tx.Outgoing(c.conv.contact.ID)
 				}
+				c.applied = tx.Applied()
 				if err == nil && c.forget {
 					_, err = tx.ChangeContact(c.conv.contact.ID, func(k *contact.Contact) { k.Invitation = "" })
 				}
@@ -290,7 +301,7 @@ func (n *Node) save(then func(ok bool)) {
 				if c.forget {
 					c.conv.contact.Invitation = ""
 				}
-				n.committed(now, c.conv, c.delta)
+				n.committed(now, c.conv, c.delta, c.applied)
 			}
 		}
 		if err != nil {
@@ -303,17 +314,44 @@ func (n *Node) save(then func(ok bool)) {
 }
 
 // committed tells the watchers what a commit made true.
-func (n *Node) committed(now time.Time, c *conversation, d pairwise.Delta) {
+func (n *Node) committed(now time.Time, c *conversation, d pairwise.Delta, applied []vault.Applied) {
 	id := c.contact.ID
+	note := func(item wire.ItemID) bool {
+		return c.sources[item] != nil && c.sources[item].note || slices.ContainsFunc(applied, func(a vault.Applied) bool { return a.Note == item })
+	}
 	for _, r := range d.Records {
+		if r.Class == wire.ClassNegotiation {
+			if r.Last {
+				n.nudge()
+			}
+			continue
+		}
+		if note(r.Item) {
+			continue
+		}
 		n.notify(Event{Time: now, Kind: EventReceiving, Contact: id, Item: r.Item, Bytes: r.Offset + uint32(len(r.Data)), Last: r.Last})
 	}
 	for _, p := range d.Progress {
+		if note(p.Item) {
+			continue
+		}
 		n.notify(Event{Time: now, Kind: EventSending, Contact: id, Item: p.Item, Bytes: p.Assigned})
 	}
 	for _, item := range d.Delivered {
+		if !note(item) {
+			n.notify(Event{Time: now, Kind: EventDelivered, Contact: id, Item: item})
+		}
 		delete(c.sources, item)
-		n.notify(Event{Time: now, Kind: EventDelivered, Contact: id, Item: item})
+	}
+	for _, a := range applied {
+		if a.Item == (wire.ItemID{}) {
+			continue
+		}
+		kind := EventAcknowledged
+		if a.Kind == contact.Cancellation {
+			kind = EventCancelled
+		}
+		n.notify(Event{Time: now, Kind: kind, Contact: id, Item: a.Item})
 	}
 	if p := c.session.Phase(); p != c.phase {
 		c.phase = p

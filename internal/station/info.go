@@ -75,6 +75,10 @@ type ContactInfo struct {
 	Created    time.Time    `json:"created"`
 	Expires    *time.Time   `json:"expires,omitempty" doc:"when the invitation ends"`
 	Invitation *Invitation  `json:"invitation,omitempty" doc:"until somebody came"`
+	Muted      bool         `json:"muted" doc:"what arrives is not announced"`
+	Unread     int          `json:"unread" doc:"items that are here whole and were not read"`
+	Expiry     int64        `json:"expiry_seconds" doc:"own copies are erased so long after they were delivered or read; 0 never"`
+	LastItem   *time.Time   `json:"last_item,omitempty" doc:"of the newest signal or letter"`
 }
 
 // Invitation is an invitation in the forms in which it can be handed over.
@@ -93,6 +97,9 @@ const (
 	ItemDelivered ItemState = "delivered" // all of it is in the other station's vault
 	ItemArriving  ItemState = "arriving"  // part of it is here
 	ItemArrived   ItemState = "arrived"   // all of it is here
+
+	ItemAcknowledged ItemState = "acknowledged" // delivered, and a person there said so
+	ItemCancelled    ItemState = "cancelled"    // withdrawn by its sender before it was whole
 )
 
 // ItemInfo describes one signal or letter.
@@ -108,7 +115,7 @@ type ItemInfo struct {
 	MediaType string     `json:"media_type,omitempty"`
 	Size      int64      `json:"size" doc:"bytes of the content"`
 	SHA256    string     `json:"sha256" doc:"of the content; for an incoming item computed over what arrived"`
-	State     ItemState  `json:"state" enum:"waiting,sent,delivered,arriving,arrived"`
+	State     ItemState  `json:"state" enum:"waiting,sent,delivered,acknowledged,arriving,arrived,cancelled"`
 	Done      int64      `json:"done" doc:"bytes sent or arrived so far, header included"`
 	Total     int64      `json:"total" doc:"bytes in all, header included; 0 while not known"`
 	Read      bool       `json:"read"`
@@ -116,6 +123,28 @@ type ItemInfo struct {
 	Finished  *time.Time `json:"finished,omitempty" doc:"when it was delivered or had arrived"`
 	Damaged   bool       `json:"damaged,omitempty" doc:"the other side sent something else than it announced"`
 	Left      *Left      `json:"left,omitempty" doc:"an estimate, for an item under way"`
+
+	Acknowledged *time.Time `json:"acknowledged,omitempty" doc:"when a person said so: theirs (outgoing) or one's own (incoming)"`
+	Expires      *time.Time `json:"expires,omitempty" doc:"when this copy will be erased"`
+	Cancelled    bool       `json:"cancelled,omitempty" doc:"withdrawn by its sender before it was whole"`
+	Text         string     `json:"text,omitempty" doc:"of a signal, or the text of a letter, up to 64 KiB"`
+	TextType     string     `json:"text_type,omitempty" doc:"text/plain or text/markdown"`
+	Parts        []Part     `json:"parts,omitempty" doc:"attachments of a letter"`
+}
+
+// Part describes an attachment of a letter.
+type Part struct {
+	Number    int    `json:"number" doc:"from 1"`
+	FileName  string `json:"file_name"`
+	MediaType string `json:"media_type"`
+	Size      int64  `json:"size" doc:"bytes"`
+	SHA256    string `json:"sha256"`
+}
+
+// Page is a piece of a conversation, oldest first.
+type Page struct {
+	Items []ItemInfo `json:"items"`
+	More  bool       `json:"more" doc:"there is something before the first"`
 }
 
 // Left is an estimate of what remains, if both stay connected and nothing of a
@@ -166,6 +195,7 @@ type Notice struct {
 	Kind     EventKind `json:"kind"`
 	Contact  string    `json:"contact,omitempty"`
 	Item     string    `json:"item,omitempty"`
+	Room     string    `json:"room,omitempty"`
 	Bytes    int64     `json:"bytes,omitempty"`
 	Last     bool      `json:"last,omitempty"`
 	Epoch    uint64    `json:"epoch,omitempty"`
@@ -180,4 +210,18 @@ type Draft struct {
 	FileName  string
 	MediaType string
 	Content   []byte
+
+	// Attachments make the letter one with parts; Content is then its text, which
+	// MediaType says how to read (text/markdown unless it is text/plain).
+	Attachments []Attachment
+
+	// Strip takes names and metadata out of every file, or refuses; see Strip.
+	Strip bool
+}
+
+// Attachment is a file that goes with a letter.
+type Attachment struct {
+	FileName  string `json:"file_name"`
+	MediaType string `json:"media_type"`
+	Content   []byte `json:"content"`
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -36,6 +38,9 @@ func (s *Station) Send(ctx context.Context, ref string, d Draft) (ItemInfo, erro
 			return ItemInfo{}, fault(CodeInvalid, "accepting the signal: it is not text in UTF-8: send it as a letter")
 		}
 	}
+	if d, err = prepare(d); err != nil {
+		return ItemInfo{}, err
+	}
 	h, err := contact.NewHeader(kind, d.Subject, d.FileName, d.MediaType, time.Now(), d.Content)
 	switch {
 	case errors.Is(err, contact.ErrTooLarge) && kind == contact.Signal:
@@ -60,12 +65,66 @@ func (s *Station) Send(ctx context.Context, ref string, d Draft) (ItemInfo, erro
 	}); err != nil {
 		return ItemInfo{}, s.trouble(doing, err)
 	}
-	if err := s.do(ctx, func(time.Time) {
-		s.node.Queue(k.contact.ID, Outgoing{id, it.Class, it.Size, 0})
-	}); err != nil {
+	if err := s.queue(ctx, it); err != nil {
 		return ItemInfo{}, err
 	}
 	return s.item(it, k.contact), nil
+}
+
+// queue hands an accepted item to its session.
+func (s *Station) queue(ctx context.Context, it vault.Item) error {
+	return s.do(ctx, func(now time.Time) {
+		s.node.Queue(it.Contact, Outgoing{it.ID, it.Class, it.Size, 0, it.Note()})
+		if !it.Note() {
+			s.node.notify(Event{Time: now, Kind: EventChanged, Contact: it.Contact, Item: it.ID})
+		}
+	})
+}
+
+// prepare strips the files of a draft if asked to, and makes one content of text
+// and attachments.
+func prepare(d Draft) (Draft, error) {
+	if d.Kind == "signal" {
+		if len(d.Attachments) > 0 {
+			return d, fault(CodeInvalid, "accepting the signal: it cannot carry files: send a letter")
+		}
+		d.FileName = ""
+		return d, nil
+	}
+	if d.Strip {
+		if len(d.Attachments) == 0 && d.FileName != "" {
+			name, content, err := Strip(d.FileName, d.Content)
+			if err != nil {
+				return d, &Error{CodeInvalid, "stripping the file", err}
+			}
+			d.FileName, d.Content = name, content
+		}
+		d.Attachments = slices.Clone(d.Attachments)
+		for i, a := range d.Attachments {
+			name, content, err := Strip(a.FileName, a.Content)
+			if err != nil {
+				return d, &Error{CodeInvalid, fmt.Sprintf("stripping attachment %d", i+1), err}
+			}
+			d.Attachments[i].FileName, d.Attachments[i].Content = name, content
+		}
+	}
+	if len(d.Attachments) == 0 {
+		return d, nil
+	}
+	parts := make([]contact.Part, len(d.Attachments))
+	for i, a := range d.Attachments {
+		parts[i] = contact.Part{Name: a.FileName, Type: a.MediaType, Content: a.Content}
+	}
+	var err error
+	d.FileName = ""
+	d.MediaType, d.Content, err = contact.ComposeLetter(string(d.Content), d.MediaType, parts)
+	if errors.Is(err, contact.ErrTooLarge) {
+		return d, fault(CodeTooLarge, "accepting the letter: text and attachments together have more than %d bytes: send them in several letters", contact.MaxContent)
+	}
+	if err != nil {
+		return d, &Error{CodeInvalid, "accepting the letter", err}
+	}
+	return d, nil
 }
 
 // ItemFilter chooses items. The zero value chooses all.
@@ -129,9 +188,12 @@ func (s *Station) item(it vault.Item, c contact.Contact) ItemInfo {
 	if it.SHA256 == ([32]byte{}) {
 		out.SHA256 = ""
 	}
-	if !it.Finished.IsZero() {
-		t := it.Finished
-		out.Finished = &t
+	out.Finished, out.Acknowledged, out.Expires, out.Cancelled = moment(it.Finished), moment(it.Acknowledged), moment(it.Expires), it.Cancelled
+	if len(it.Body) <= maxShownText {
+		out.Text, out.TextType = it.Body, it.BodyType
+	}
+	for i, p := range it.Parts {
+		out.Parts = append(out.Parts, Part{i + 1, p.Name, p.Type, p.Size, p.SHA256})
 	}
 	switch it.State() {
 	case vault.StateWaiting:
@@ -140,6 +202,10 @@ func (s *Station) item(it vault.Item, c contact.Contact) ItemInfo {
 		out.State = ItemSending
 	case vault.StateDelivered:
 		out.State = ItemDelivered
+	case vault.StateAcknowledged:
+		out.State = ItemAcknowledged
+	case vault.StateCancelled:
+		out.State = ItemCancelled
 	case vault.StateArrived:
 		out.State = ItemArrived
 	default:
@@ -149,6 +215,17 @@ func (s *Station) item(it vault.Item, c contact.Contact) ItemInfo {
 		out.Left = s.left(int64(it.Size - min(it.Done, it.Size)))
 	}
 	return out
+}
+
+// maxShownText is the longest text in bytes that an ItemInfo carries.
+const maxShownText = 64 << 10
+
+// moment is a time as a value that may be absent.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
 
 // resolve finds an item by its identifier or the first digits of it.

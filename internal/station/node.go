@@ -22,6 +22,10 @@ type NodeConfig struct {
 
 	// Account only spreads the station's reconnects over their period.
 	Account [32]byte
+
+	// Table, if not nil, is told when messages of negotiations may wait to be read, and
+	// once a minute. It must not wait.
+	Table func()
 }
 
 // Node is a station as a state machine. It implements link.Node. Its exported
@@ -55,6 +59,7 @@ type Node struct {
 	saving   bool
 	again    bool
 	after    []func(ok bool) // waiting for the commit that has not begun
+	sweeping bool            // expired copies are being erased
 	probe    bool            // the next commit writes even if no session changed
 	failed   error           // the last commit's failure, for the status
 	reported bool            // the log was told
@@ -81,6 +86,7 @@ func (n *Node) Start(now time.Time, env link.Env) {
 	n.agenda.wake = env.WakeAt
 	n.scheduleAttempt(now)
 	n.scheduleRound(now)
+	n.scheduleSweep(now)
 	env.Dial(link.Target{Role: link.RoleEntry})
 }
 
@@ -108,5 +114,12 @@ func (n *Node) Received(now time.Time, p link.Peer, frame []byte) {
 		n.receiveAccepted(frame)
 	case wire.TypeAnswers:
 		n.receiveAnswers(now, frame)
+	}
+}
+
+// nudge has the station look at its negotiations.
+func (n *Node) nudge() {
+	if n.cfg.Table != nil {
+		n.cfg.Table()
 	}
 }

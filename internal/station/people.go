@@ -58,10 +58,12 @@ func sortSeen(all []seen) {
 	}
 }
 
-func (s *Station) info(k seen, now time.Time, waiting int) ContactInfo {
+func (s *Station) info(k seen, now time.Time, sum vault.Summary) ContactInfo {
 	c := ContactInfo{
 		ID: hex.EncodeToString(k.contact.ID[:]), Name: k.contact.Name, Verified: k.contact.Verified,
-		Ready: k.ready, Together: k.together, Restored: k.restored && !k.contact.Verified, Lane: k.lane, Waiting: waiting, Created: k.contact.Created,
+		Ready: k.ready, Together: k.together, Restored: k.restored && !k.contact.Verified, Lane: k.lane, Created: k.contact.Created,
+		Waiting: sum.Waiting, Unread: sum.Unread, LastItem: moment(sum.Last),
+		Muted: k.contact.Muted, Expiry: int64(k.contact.Expiry / time.Second),
 	}
 	switch k.phase {
 	case pairwise.Introduced:
@@ -107,16 +109,16 @@ func (s *Station) Contacts(ctx context.Context) ([]ContactInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	waiting := map[contact.ID]int{}
+	var sums map[contact.ID]vault.Summary
 	if err := v.View(func(tx *vault.Tx) (err error) {
-		waiting, err = tx.Waiting()
+		sums, err = tx.Summaries()
 		return err
 	}); err != nil {
 		return nil, s.trouble("listing contacts", err)
 	}
 	out := make([]ContactInfo, 0, len(all))
 	for _, k := range all {
-		out = append(out, s.info(k, now, waiting[k.contact.ID]))
+		out = append(out, s.info(k, now, sums[k.contact.ID]))
 	}
 	return out, nil
 }
@@ -198,18 +200,22 @@ func (s *Station) Accept(ctx context.Context, name, invitation string) (ContactI
 	})
 }
 
+// usedPrefix begins the settings that remember used invitations.
+const usedPrefix = "used/"
+
 // useOnce remembers by a hash, together with the contact that it makes, that this
-// station made or accepted an invitation.
-func useOnce(tx *vault.Tx, inv contact.Invitation) error {
+// station made or accepted an invitation. Its value is that contact: whoever finds
+// the hash could confirm an invitation, so it is burned with the contact.
+func useOnce(tx *vault.Tx, inv contact.Invitation, id contact.ID) error {
 	h := suite.Digest(inv.Sigma[:])
-	key := "used/" + hex.EncodeToString(h[:])
+	key := usedPrefix + hex.EncodeToString(h[:])
 	switch _, err := tx.Setting(key); {
 	case err == nil:
 		return fault(CodeConflict, "accepting the invitation: it was used on this station already: ask for another")
 	case !errors.Is(err, vault.ErrNotFound):
 		return err
 	}
-	return tx.PutSetting(key, []byte{1})
+	return tx.PutSetting(key, id[:])
 }
 
 // meet makes a contact durable and then part of the schedule.
@@ -248,7 +254,7 @@ func (s *Station) meet(ctx context.Context, name string, make func(now time.Time
 	}
 	delta, token := session.Take()
 	if err := v.Update(func(tx *vault.Tx) error {
-		if err := useOnce(tx, inv); err != nil {
+		if err := useOnce(tx, inv, c.ID); err != nil {
 			return err
 		}
 		if err := tx.PutContact(c); err != nil {
@@ -271,15 +277,24 @@ func (s *Station) meet(ctx context.Context, name string, make func(now time.Time
 	return s.one(ctx, c.ID)
 }
 
-// one describes a contact by identifier. The caller may hold mu.
+// one describes a contact by identifier. The caller holds mu.
 func (s *Station) one(ctx context.Context, id contact.ID) (ContactInfo, error) {
 	all, now, err := s.people(ctx)
 	if err != nil {
 		return ContactInfo{}, err
 	}
+	var sums map[contact.ID]vault.Summary
+	if s.vault != nil {
+		if err := s.vault.View(func(tx *vault.Tx) (err error) {
+			sums, err = tx.Summaries()
+			return err
+		}); err != nil {
+			return ContactInfo{}, s.trouble("looking for the contact", err)
+		}
+	}
 	for _, k := range all {
 		if k.contact.ID == id {
-			return s.info(k, now, 0), nil
+			return s.info(k, now, sums[id]), nil
 		}
 	}
 	return ContactInfo{}, fault(CodeNotFound, "the contact is gone")

@@ -32,6 +32,9 @@ type Station struct {
 
 	mu    sync.Mutex // serialises changes; the vault and the node follow in this order
 	vault *vault.Vault
+	table *table // the rooms in the vault; nil while it is locked
+
+	nudged chan struct{} // messages of negotiations may wait to be read
 
 	damaged int // contacts in the vault whose keys could not be read
 }
@@ -61,8 +64,8 @@ func Open(cfg Config, log *slog.Logger) (*Station, error) {
 	for i, r := range nw.Relays {
 		verify[i] = r.Verify
 	}
-	s := &Station{cfg: cfg, nw: nw, net: net, log: log, mark: m, lock: lock}
-	s.node = NewNode(NodeConfig{Params: nw.Params, Net: net, Verify: verify, Mark: m, Log: log, Account: account.Public()})
+	s := &Station{cfg: cfg, nw: nw, net: net, log: log, mark: m, lock: lock, nudged: make(chan struct{}, 1)}
+	s.node = NewNode(NodeConfig{Params: nw.Params, Net: net, Verify: verify, Mark: m, Log: log, Account: account.Public(), Table: s.nudge})
 	s.loop = newLoop(s, account)
 	return s, nil
 }
@@ -77,7 +80,18 @@ func CreateVault(cfg Config, passphrase []byte) error {
 }
 
 // Run drives the station until ctx ends.
-func (s *Station) Run(ctx context.Context) error { return s.loop.Run(ctx) }
+func (s *Station) Run(ctx context.Context) error {
+	stop := make(chan struct{})
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		s.attend(stop)
+	}()
+	err := s.loop.Run(ctx)
+	close(stop)
+	<-stopped
+	return err
+}
 
 // Close closes the vault and releases the folder. Run must have returned.
 func (s *Station) Close() error {
@@ -86,21 +100,26 @@ func (s *Station) Close() error {
 	var err error
 	if s.vault != nil {
 		err = s.vault.Close()
-		s.vault = nil
+		s.vault, s.table = nil, nil
 	}
 	s.lock.release()
 	return err
 }
 
-// OpenVault unlocks a station that does not run yet.
+// OpenVault unlocks a station that does not run yet. One whose vault was erased
+// (Panic) has nothing to unlock and runs as if locked: not to run would be seen.
 func (s *Station) OpenVault(passphrase []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.HasVault() {
+		s.log.Warn("station: there is no vault: running with idle lanes until one is made")
+		return nil
+	}
 	v, lanes, all, err := s.load(passphrase)
 	if err != nil {
 		return err
 	}
-	s.vault = v
+	s.sit(v)
 	s.node.Unlock(v, lanes, all)
 	return nil
 }
@@ -120,7 +139,7 @@ func (s *Station) Unlock(ctx context.Context, passphrase []byte) error {
 	if err := s.do(ctx, func(time.Time) { s.node.Unlock(v, lanes, all) }); err != nil {
 		return errors.Join(err, v.Close())
 	}
-	s.vault = v
+	s.sit(v)
 	return nil
 }
 
@@ -141,7 +160,7 @@ func (s *Station) Lock(ctx context.Context) error {
 		return fault(CodeInternal, "locking: the station is stopping")
 	}
 	v := s.vault
-	s.vault = nil
+	s.vault, s.table = nil, nil
 	return s.trouble("locking", v.Close())
 }
 
@@ -188,7 +207,7 @@ func LoadVault(v *vault.Vault, count int) (lanes contact.Lanes, all []Loaded, da
 				return err
 			}
 			for _, it := range items {
-				l.Queue = append(l.Queue, Outgoing{it.ID, it.Class, it.Size, it.Assigned})
+				l.Queue = append(l.Queue, Outgoing{it.ID, it.Class, it.Size, it.Assigned, it.Note})
 			}
 			all = append(all, l)
 		}
@@ -227,13 +246,15 @@ func (s *Station) trouble(doing string, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &known):
-		return err
+		return known
 	case errors.Is(err, vault.ErrClosed): // locked while it was being used
 		return &Error{CodeLocked, doing, err}
 	case errors.Is(err, vault.ErrWrongPassphrase):
 		return &Error{CodeDenied, doing, err}
 	case errors.Is(err, vault.ErrDiskFull):
 		return &Error{CodeFull, doing + ": the disk is full; nothing was changed: make room and try again", nil}
+	case errors.Is(err, vault.ErrNoVault):
+		return fault(CodeNotFound, "%s: there is no vault: make an empty one with \"backchannel unlock --new\", or restore database and key file together from a backup", doing)
 	case errors.Is(err, vault.ErrNotFound):
 		return &Error{CodeNotFound, doing, err}
 	default:
@@ -267,6 +288,9 @@ func (s *Station) Follow(ctx context.Context) (<-chan Notice, func(), error) {
 			}
 			if e.Contact != (contact.ID{}) {
 				n.Contact = hex.EncodeToString(e.Contact[:])
+			}
+			if e.Room != (RoomID{}) {
+				n.Room = hex.EncodeToString(e.Room[:])
 			}
 			if e.Item != (wire.ItemID{}) {
 				n.Item = hex.EncodeToString(e.Item[:])
@@ -373,7 +397,15 @@ func (s *Station) Status(ctx context.Context) (Status, error) {
 	if s.vault != nil && s.damaged > 0 {
 		warn("the keys of %d contacts in the vault cannot be read: meet them anew", s.damaged)
 	}
+	if s.vault != nil {
+		if unswept, err := s.vault.Burning(); unswept && err == nil {
+			warn("a contact was burned, and the vault lacks the room to be written anew: make room on the disk, then lock and unlock")
+		}
+	}
 	s.mu.Unlock()
+	if !s.HasVault() {
+		warn("there is no vault: make an empty one, or restore one from a backup")
+	}
 	if h.Trouble != "" {
 		warn("%s", h.Trouble)
 	}

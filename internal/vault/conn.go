@@ -158,4 +158,9 @@ type Tx struct {
 	*conn
 	now  func() time.Time
 	wipe bool // the log must be emptied after the commit
+
+	applied []Applied
 }
+
+// Now is the time by the clock that dates items.
+func (tx *Tx) Now() time.Time { return tx.now() }

@@ -1,6 +1,8 @@
 package vault
 
 import (
+	"time"
+
 	"github.com/ncruces/go-sqlite3"
 
 	"backchannel/internal/contact"
@@ -11,9 +13,9 @@ import (
 // of it is changed with ChangeContact, so that a change which comes late cannot
 // bring a deleted contact back.
 func (tx *Tx) PutContact(c contact.Contact) error {
-	return tx.exec(`INSERT INTO contacts (id, name, role, created, expires, verified, muted, invitation)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.ID, c.Name, int(c.Role), c.Created, c.Expires, c.Verified, c.Muted, c.Invitation)
+	return tx.exec(`INSERT INTO contacts (id, name, role, created, expires, verified, muted, invitation, expiry)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.ID, c.Name, int(c.Role), c.Created, c.Expires, c.Verified, c.Muted, c.Invitation, int64(c.Expiry/time.Second))
 }
 
 // ChangeContact lets edit change what is known of a contact now, besides its
@@ -27,11 +29,11 @@ func (tx *Tx) ChangeContact(id contact.ID, edit func(*contact.Contact)) (contact
 	had := c.Invitation != ""
 	edit(&c)
 	tx.wipe = tx.wipe || had && c.Invitation == ""
-	return c, tx.exec(`UPDATE contacts SET name = ?, expires = ?, verified = ?, muted = ?, invitation = ? WHERE id = ?`,
-		c.Name, c.Expires, c.Verified, c.Muted, c.Invitation, id)
+	return c, tx.exec(`UPDATE contacts SET name = ?, expires = ?, verified = ?, muted = ?, invitation = ?, expiry = ? WHERE id = ?`,
+		c.Name, c.Expires, c.Verified, c.Muted, c.Invitation, int64(c.Expiry/time.Second), id)
 }
 
-const contactColumns = `SELECT id, name, role, created, expires, verified, muted, invitation FROM contacts`
+const contactColumns = `SELECT id, name, role, created, expires, verified, muted, invitation, expiry FROM contacts`
 
 func columnContact(s *sqlite3.Stmt) (c contact.Contact, err error) {
 	id, err := columnID(s, 0)
@@ -42,6 +44,7 @@ func columnContact(s *sqlite3.Stmt) (c contact.Contact, err error) {
 		ID: id, Name: s.ColumnText(1), Role: pairwise.Role(s.ColumnInt(2)),
 		Created: columnTime(s, 3), Expires: columnTime(s, 4),
 		Verified: s.ColumnBool(5), Muted: s.ColumnBool(6), Invitation: s.ColumnText(7),
+		Expiry: time.Duration(s.ColumnInt64(8)) * time.Second,
 	}, nil
 }
 
@@ -134,4 +137,10 @@ func (tx *Tx) PutSetting(key string, value []byte) error {
 // DeleteSetting removes a setting, if it is there.
 func (tx *Tx) DeleteSetting(key string) error {
 	return tx.exec(`DELETE FROM settings WHERE key = ?`, key)
+}
+
+// DeleteSettings removes every setting whose key begins with prefix and whose
+// value is value.
+func (tx *Tx) DeleteSettings(prefix string, value []byte) error {
+	return tx.exec(`DELETE FROM settings WHERE substr(key, 1, length(?1)) = ?1 AND value = ?2`, prefix, value)
 }

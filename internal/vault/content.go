@@ -29,12 +29,19 @@ func (tx *Tx) AddOutgoing(to contact.ID, id wire.ItemID, h contact.Header, conte
 		return Item{}, err
 	}
 	size := uint32(len(header)) + h.Size
-	err = tx.exec(`INSERT INTO items (id, contact, outgoing, class, header, parsed, size, done, created, finished, read, damaged, digest)
-		VALUES (?, ?, 1, ?, ?, 1, ?, 0, ?, 0, 1, 0, ?)`, id, n, int(h.Kind.Class()), header, size, tx.now(), h.SHA256[:])
+	note, created := 0, millis(tx.now())
+	if h.Kind.Note() {
+		note = int(h.Kind)
+	}
+	number, err := tx.nextWaiting(n, created)
 	if err != nil {
 		return Item{}, err
 	}
-	number := tx.c.LastInsertRowID()
+	err = tx.exec(`INSERT INTO items (number, id, contact, outgoing, class, header, parsed, size, done, created, finished, read, damaged, digest, note)
+		VALUES (?, ?, ?, 1, ?, ?, 1, ?, 0, ?, 0, 1, 0, ?, ?)`, number, id, n, int(h.Kind.Class()), header, size, created, h.SHA256[:], note)
+	if err != nil {
+		return Item{}, err
+	}
 	digest := sha256.New()
 	buf := make([]byte, min(chunkSize, int(h.Size)+1))
 	for start := 0; ; {
@@ -55,6 +62,9 @@ func (tx *Tx) AddOutgoing(to contact.ID, id wire.ItemID, h contact.Header, conte
 		case !bytes.Equal(digest.Sum(nil), h.SHA256[:]):
 			return Item{}, errors.New("the content has another SHA-256 than its header says: it changed while it was read; try again")
 		default:
+			if err := tx.index(number, n, h); err != nil {
+				return Item{}, err
+			}
 			return tx.Item(id)
 		}
 	}
@@ -66,6 +76,7 @@ type Outgoing struct {
 	Class    wire.Class
 	Size     uint32 // header and content
 	Assigned uint32 // bytes that are in frames already
+	Note     bool   // a note about an item, which nobody is shown
 }
 
 // Outgoing lists what a contact was not delivered yet, in the order in which it
@@ -75,9 +86,9 @@ func (tx *Tx) Outgoing(id contact.ID) (out []Outgoing, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = tx.query(`SELECT id, class, size, done FROM items INDEXED BY items_waiting WHERE contact = ? AND outgoing = 1 AND finished = 0 ORDER BY number`, func(s *sqlite3.Stmt) error {
+	err = tx.query(`SELECT id, class, size, done, note FROM items INDEXED BY items_waiting WHERE contact = ? AND outgoing = 1 AND finished = 0 ORDER BY number`, func(s *sqlite3.Stmt) error {
 		id, err := columnID(s, 0)
-		out = append(out, Outgoing{id, wire.Class(s.ColumnInt(1)), uint32(s.ColumnInt64(2)), uint32(s.ColumnInt64(3))})
+		out = append(out, Outgoing{id, wire.Class(s.ColumnInt(1)), uint32(s.ColumnInt64(2)), uint32(s.ColumnInt64(3)), s.ColumnBool(4)})
 		return err
 	}, n)
 	return out, err
@@ -134,7 +145,7 @@ func (tx *Tx) ReadContent(id wire.ItemID) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if it.Damaged || !it.Outgoing && it.Finished.IsZero() {
+	if it.Damaged || !it.Outgoing && (it.Finished.IsZero() || it.Cancelled) {
 		return nil, ErrIncomplete
 	}
 	return &r, nil

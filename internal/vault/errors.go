@@ -23,6 +23,7 @@ var (
 	ErrBackup          = errors.New("the backup is damaged or incomplete: use another copy")
 	ErrBackupNewer     = errors.New("the backup was made by a newer program: update this one")
 	ErrIncomplete      = errors.New("the item has not arrived as a whole")
+	ErrNameTaken       = errors.New("there is one of that name already: choose another")
 )
 
 // explain names what was being done and turns what SQLite and the operating

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -17,16 +18,18 @@ type State uint8
 
 // The states of an item. The first three are those of an outgoing one.
 const (
-	StateWaiting   State = 1 + iota // nothing of it is in a frame yet
-	StateSent                       // some or all of it is in frames
-	StateDelivered                  // all of it is in the other station's vault
-	StateArriving                   // part of it is here
-	StateArrived                    // all of it is here
+	StateWaiting      State = 1 + iota // nothing of it is in a frame yet
+	StateSent                          // some or all of it is in frames
+	StateDelivered                     // all of it is in the other station's vault
+	StateArriving                      // part of it is here
+	StateArrived                       // all of it is here
+	StateAcknowledged                  // delivered, and a person there said so
+	StateCancelled                     // withdrawn by its sender before it was whole
 )
 
 // Item is a signal, a letter or a message of a negotiation.
 type Item struct {
-	Number   int64 // ascends with arrival in this vault
+	Number   int64 // ascends with the time shown
 	ID       wire.ItemID
 	Contact  contact.ID
 	Outgoing bool
@@ -47,11 +50,25 @@ type Item struct {
 
 	// Damaged is set for what the other side sent in another form than it said.
 	Damaged bool
+
+	Acknowledged time.Time // when a person said so: theirs (outgoing) or one's own (incoming)
+	Cancelled    bool      // withdrawn by its sender
+	Expires      time.Time // when this copy will be erased; zero while that is not known
+
+	// What can be read of an item that is here whole. Body is empty for one that is
+	// no text, or a longer one than contact.MaxText.
+	Body     string
+	BodyType string // text/plain or text/markdown
+	Parts    []Attachment
 }
 
 // State returns how far the item got.
 func (it Item) State() State {
 	switch {
+	case it.Cancelled:
+		return StateCancelled
+	case it.Outgoing && !it.Finished.IsZero() && !it.Acknowledged.IsZero():
+		return StateAcknowledged
 	case it.Outgoing && !it.Finished.IsZero():
 		return StateDelivered
 	case it.Outgoing && it.Done > 0:
@@ -71,6 +88,7 @@ type Filter struct {
 	Outgoing    bool       // only what goes out
 	Unread      bool       // only what came in whole and was not read
 	Undelivered bool       // only what goes out and was not delivered
+	Talk        bool       // no messages of negotiations
 	Before      int64      // only with a lower Number, for pages; 0 for all
 	Limit       int        // the newest so many; 0 for all
 }
@@ -80,8 +98,10 @@ type Filter struct {
 // contacts.
 const (
 	itemColumns = `SELECT i.number, i.id, c.id, outgoing, class, header, parsed, size, done, i.created, finished, read, damaged,
-	iif(finished > 0 OR outgoing = 1, digest, x'') FROM items i`
-	itemOwner = ` CROSS JOIN contacts c ON c.number = i.contact`
+	iif(finished > 0 OR outgoing = 1, digest, x''), acknowledged, cancelled,
+	iif(c.expiry = 0 OR finished = 0 OR iif(outgoing, finished, seen) = 0, 0, iif(outgoing, finished, seen) + c.expiry * 1000),
+	coalesce(t.body, ''), coalesce(t.body_type, ''), coalesce(t.parts, '') FROM items i`
+	itemOwner = ` CROSS JOIN contacts c ON c.number = i.contact LEFT JOIN texts t ON t.item = i.number`
 )
 
 func columnItem(s *sqlite3.Stmt) (it Item, err error) {
@@ -98,6 +118,13 @@ func columnItem(s *sqlite3.Stmt) (it Item, err error) {
 	it.Created, it.Finished = columnTime(s, 9), columnTime(s, 10)
 	it.Read, it.Damaged = s.ColumnBool(11), s.ColumnBool(12)
 	copy(it.SHA256[:], s.ColumnRawBlob(13))
+	it.Acknowledged, it.Cancelled, it.Expires = columnTime(s, 14), s.ColumnBool(15), columnTime(s, 16)
+	it.Body, it.BodyType = s.ColumnText(17), s.ColumnText(18)
+	if parts := s.ColumnRawText(19); len(parts) > 0 {
+		if err := json.Unmarshal(parts, &it.Parts); err != nil {
+			return it, fmt.Errorf("%w: a list of attachments", ErrDamaged)
+		}
+	}
 	if raw := s.ColumnRawBlob(5); s.ColumnBool(6) && len(raw) > 0 && !it.Damaged {
 		if it.Header, _, err = contact.ParseHeader(raw); err != nil {
 			return it, fmt.Errorf("%w: a stored header", ErrDamaged)
@@ -108,7 +135,7 @@ func columnItem(s *sqlite3.Stmt) (it Item, err error) {
 
 // Items lists the chosen items, oldest first.
 func (tx *Tx) Items(f Filter) (out []Item, err error) {
-	var where []string
+	where := []string{"note = 0"}
 	var args []any
 	if f.Contact != (contact.ID{}) {
 		n, err := tx.number(f.Contact)
@@ -130,6 +157,9 @@ func (tx *Tx) Items(f Filter) (out []Item, err error) {
 			where = append(where, w.sql)
 		}
 	}
+	if f.Talk {
+		where, args = append(where, "class <> ?"), append(args, int(wire.ClassNegotiation))
+	}
 	if f.Before > 0 {
 		where, args = append(where, "i.number < ?"), append(args, f.Before)
 	}
@@ -137,11 +167,7 @@ func (tx *Tx) Items(f Filter) (out []Item, err error) {
 	if f.Undelivered {
 		sql += " INDEXED BY items_waiting" // always few
 	}
-	sql += itemOwner
-	if len(where) > 0 {
-		sql += " WHERE " + strings.Join(where, " AND ")
-	}
-	sql += " ORDER BY i.number DESC"
+	sql += itemOwner + " WHERE " + strings.Join(where, " AND ") + " ORDER BY i.number DESC"
 	if f.Limit > 0 {
 		sql, args = sql+" LIMIT ?", append(args, f.Limit)
 	}
@@ -174,7 +200,7 @@ func (tx *Tx) Find(digits string) (out []wire.ItemID, err error) {
 	}
 	low, _ := hex.DecodeString(digits + strings.Repeat("0", 32-len(digits)))
 	high, _ := hex.DecodeString(digits + strings.Repeat("f", 32-len(digits)))
-	err = tx.query(`SELECT id FROM items WHERE id BETWEEN ? AND ? LIMIT 2`, func(s *sqlite3.Stmt) error {
+	err = tx.query(`SELECT id FROM items WHERE id BETWEEN ? AND ? AND note = 0 LIMIT 2`, func(s *sqlite3.Stmt) error {
 		id, err := columnID(s, 0)
 		out = append(out, id)
 		return err
@@ -186,7 +212,7 @@ func (tx *Tx) Find(digits string) (out []wire.ItemID, err error) {
 func (tx *Tx) Waiting() (map[contact.ID]int, error) {
 	out := map[contact.ID]int{}
 	err := tx.query(`SELECT c.id, count(*) FROM items i INDEXED BY items_waiting CROSS JOIN contacts c ON c.number = i.contact
-		WHERE outgoing = 1 AND finished = 0 GROUP BY i.contact`, func(s *sqlite3.Stmt) error {
+		WHERE outgoing = 1 AND finished = 0 AND note = 0 GROUP BY i.contact`, func(s *sqlite3.Stmt) error {
 		id, err := columnID(s, 0)
 		out[id] = s.ColumnInt(1)
 		return err
@@ -197,7 +223,7 @@ func (tx *Tx) Waiting() (map[contact.ID]int, error) {
 // MarkRead notes that an incoming item was read, here only. It is ErrNotFound if
 // there is none.
 func (tx *Tx) MarkRead(id wire.ItemID) error {
-	if err := tx.exec(`UPDATE items SET read = 1 WHERE id = ? AND outgoing = 0`, id); err != nil {
+	if err := tx.exec(`UPDATE items SET read = 1, seen = iif(seen = 0, ?, seen) WHERE id = ? AND outgoing = 0`, tx.now(), id); err != nil {
 		return err
 	}
 	if tx.c.Changes() == 0 {

@@ -36,8 +36,14 @@ func (tx *Tx) SaveSession(id contact.ID, d pairwise.Delta) error {
 		if err := tx.exec(`UPDATE items SET done = size, finished = ? WHERE id = ? AND contact = ? AND outgoing = 1 AND finished = 0`, tx.now(), item, n); err != nil {
 			return err
 		}
+		if err := tx.exec(`DELETE FROM items WHERE id = ? AND contact = ? AND outgoing = 1 AND note > 0`, item, n); err != nil {
+			return err
+		}
+		if err := tx.messageDelivered(n, item); err != nil {
+			return err
+		}
 	}
-	if err := tx.receive(n, d.Records); err != nil {
+	if err := tx.receive(n, id, d.Records); err != nil {
 		return err
 	}
 	if d.Restart {
@@ -94,13 +100,13 @@ type arrival struct {
 // records in order and once; what a misbehaving peer sends instead is kept as
 // damaged or dropped, never an error: an error would stop every other contact's
 // commit with it.
-func (tx *Tx) receive(n int64, records []wire.Record) error {
+func (tx *Tx) receive(n int64, who contact.ID, records []wire.Record) error {
 	for len(records) > 0 {
 		k := 1 // records of one item that follow each other
 		for k < len(records) && records[k].Item == records[0].Item && records[k].Offset > 0 {
 			k++
 		}
-		if err := tx.receiveItem(n, records[:k]); err != nil {
+		if err := tx.receiveItem(n, who, records[:k]); err != nil {
 			return err
 		}
 		records = records[k:]
@@ -108,7 +114,7 @@ func (tx *Tx) receive(n int64, records []wire.Record) error {
 	return nil
 }
 
-func (tx *Tx) receiveItem(n int64, records []wire.Record) error {
+func (tx *Tx) receiveItem(n int64, who contact.ID, records []wire.Record) error {
 	first := records[0]
 	a, err := tx.arrival(n, first)
 	if a == nil || err != nil {
@@ -145,8 +151,26 @@ func (tx *Tx) receiveItem(n int64, records []wire.Record) error {
 	if last {
 		finished = millis(tx.now())
 	}
-	return tx.exec(`UPDATE items SET class = ?, header = ?, parsed = ?, size = ?, done = ?, finished = ?, damaged = ?, digest = ? WHERE number = ?`,
-		int(a.class), a.header, a.parsed, a.size, a.done, finished, a.damaged, a.digest, a.number)
+	h, note := contact.Header{}, 0
+	if a.parsed && len(a.header) > 0 && !a.damaged {
+		if h, _, err = contact.ParseHeader(a.header); err != nil {
+			return fmt.Errorf("%w: a stored header", ErrDamaged)
+		}
+		if h.Kind.Note() {
+			note = int(h.Kind)
+		}
+	}
+	if err := tx.exec(`UPDATE items SET class = ?, header = ?, parsed = ?, size = ?, done = ?, finished = ?, damaged = ?, digest = ?, note = ? WHERE number = ?`,
+		int(a.class), a.header, a.parsed, a.size, a.done, finished, a.damaged, a.digest, note, a.number); err != nil {
+		return err
+	}
+	switch {
+	case !last || h.Kind == 0:
+		return nil
+	case note > 0:
+		return tx.apply(n, who, first.Item, a.number, h.Kind)
+	}
+	return tx.index(a.number, n, h)
 }
 
 // arrival finds or makes the item of a record; nil if the record is to be
@@ -176,9 +200,14 @@ func (tx *Tx) arrival(n int64, r wire.Record) (*arrival, error) {
 	if gone, err := tx.erased(n, r.Item); gone || err != nil {
 		return nil, err
 	}
-	err = tx.exec(`INSERT INTO items (id, contact, outgoing, class, header, parsed, size, done, created, finished, read, damaged, digest)
-		VALUES (?, ?, 0, ?, x'', 0, 0, 0, ?, 0, 0, 0, x'')`, r.Item, n, int(r.Class), tx.now())
-	return &arrival{number: tx.c.LastInsertRowID(), class: r.Class}, err
+	created := millis(tx.now())
+	number, err := tx.nextNumber(created, 0)
+	if err != nil {
+		return nil, err
+	}
+	err = tx.exec(`INSERT INTO items (number, id, contact, outgoing, class, header, parsed, size, done, created, finished, read, damaged, digest)
+		VALUES (?, ?, ?, 0, ?, x'', 0, 0, 0, ?, 0, 0, 0, x'')`, number, r.Item, n, int(r.Class), created)
+	return &arrival{number: number, class: r.Class}, err
 }
 
 // split takes the header off the beginning of an item and returns the content.

@@ -168,8 +168,8 @@ func TestOutgoingStates(t *testing.T) {
 			return err
 		})
 	}
-	first := Outgoing{itemID(1), wire.ClassSignal, it.Size, 0}
-	second := Outgoing{itemID(2), wire.ClassLetter, getItem(t, v, itemID(2)).Size, 0}
+	first := Outgoing{itemID(1), wire.ClassSignal, it.Size, 0, false}
+	second := Outgoing{itemID(2), wire.ClassLetter, getItem(t, v, itemID(2)).Size, 0, false}
 	list(first, second)
 
 	save(t, v, c.ID, pairwise.Delta{Progress: []pairwise.Progress{{Item: itemID(1), Assigned: 20}}})
@@ -189,7 +189,7 @@ func TestOutgoingStates(t *testing.T) {
 		t.Errorf("after delivery: %+v", got)
 	}
 	save(t, v, c.ID, pairwise.Delta{Delivered: []wire.ItemID{itemID(1)}}) // twice changes nothing
-	if again := getItem(t, v, itemID(1)); again != got {
+	if again := getItem(t, v, itemID(1)); !cmp.Equal(again, got) {
 		t.Errorf("delivered twice: %+v", again)
 	}
 	list(second)
@@ -251,7 +251,7 @@ func TestArrival(t *testing.T) {
 	// What arrived stays: the same again is dropped.
 	before := getItem(t, v, itemID(1))
 	save(t, v, c.ID, pairwise.Delta{Records: records(t, itemID(1), contact.Letter, "other", []byte("text"), 10)})
-	if after := getItem(t, v, itemID(1)); after != before {
+	if after := getItem(t, v, itemID(1)); !cmp.Equal(after, before) {
 		t.Errorf("an item that was whole changed: %+v", after)
 	}
 }

@@ -75,6 +75,8 @@ type Vault struct {
 	wipe   bool  // something was deleted of which the log still holds copies
 	failed error // a sync that failed: nothing is known of what is on the disk
 	reader *conn
+
+	beforeSweep func() error // of tests, which let the disk be full at this moment
 }
 
 // Create makes an empty vault at path and opens it. It refuses to replace one.
@@ -204,6 +206,12 @@ func (v *Vault) open(passphrase []byte) error {
 		return nil
 	})
 	if err := migrate(v.writer, migrations()); err != nil {
+		return err
+	}
+	if err := v.resume(); err != nil {
+		return err
+	}
+	if err := indexOld(v.writer, v.opt.Now); err != nil {
 		return err
 	}
 	if v.reader, err = connect(v.path, &master, v.opt); err != nil {

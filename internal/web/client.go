@@ -22,26 +22,62 @@ import (
 
 var noticeType = reflect.TypeFor[station.Notice]()
 
-// Client uses a station's API over its unix socket. Every error that the station
-// gave is a *station.Error.
+// Client uses a station's API over its unix socket, or with a token at an address.
+// Every error that the station gave is a *station.Error.
 type Client struct {
-	socket string
+	socket string // or the address, for errors
+	base   string // of every URL
+	token  string // of a program; empty for the owner
 	http   *http.Client
 }
 
 // NewClient returns a client of the station at socket. It does not connect yet.
 func NewClient(socket string) *Client {
 	d := net.Dialer{Timeout: 5 * time.Second}
-	return &Client{socket, &http.Client{Transport: &http.Transport{
+	return &Client{socket: socket, base: "http://station", http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", socket) },
 	}}}
+}
+
+// NewTokenClient returns a client of the station whose API is at address, such as
+// http://127.0.0.1:8080, that shows a token. Without TLS it must be on this
+// machine: a token on a line is anybody's. It follows no redirection, and asks no
+// proxy.
+func NewTokenClient(address, token string) (*Client, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("%q is not the address of a station: write for instance http://127.0.0.1:8080", address)
+	case u.Scheme == "https":
+	case u.Scheme != "http":
+		return nil, fmt.Errorf("%q is neither http nor https", address)
+	case !loopback(u.Hostname()):
+		return nil, errors.New("a token is shown over plain http to this machine only: use https, or an address such as 127.0.0.1")
+	}
+	return &Client{socket: address, base: strings.TrimRight(u.Scheme+"://"+u.Host+u.EscapedPath(), "/"), token: token, http: &http.Client{
+		Transport:     &http.Transport{DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// WithToken returns a client of the station at socket that shows a token, and so
+// may do no more than the token allows.
+func (c *Client) WithToken(token string) *Client {
+	limited := *c
+	limited.token = token
+	return &limited
 }
 
 // Close ends idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 func (c *Client) do(ctx context.Context, method, path string, query url.Values, contentType string, body io.Reader) (*http.Response, error) {
-	u := "http://station" + path
+	u := c.base + path
 	if q := query.Encode(); q != "" {
 		u += "?" + q
 	}
@@ -51,6 +87,9 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	resp, err := c.http.Do(req)
 	switch {
@@ -113,6 +152,25 @@ func call[T any](ctx context.Context, c *Client, method, path string, query url.
 		return out, fmt.Errorf("reading the station's answer: %w", err)
 	}
 	return out, nil
+}
+
+// bytes asks for a document.
+func (c *Client) document(ctx context.Context, method, path string, query url.Values, body []byte) ([]byte, error) {
+	var r io.Reader
+	contentType := ""
+	if len(body) > 0 {
+		r, contentType = bytes.NewReader(body), "application/octet-stream"
+	}
+	resp, err := c.do(ctx, method, path, query, contentType, r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("reading the station's answer: %w", err)
+	}
+	return b, nil
 }
 
 func contactPath(ref string, more ...string) string {
@@ -194,58 +252,6 @@ func (c *Client) AssignLane(ctx context.Context, ref string) (station.ContactInf
 // FreeLane takes a contact's lane away.
 func (c *Client) FreeLane(ctx context.Context, ref string) (station.ContactInfo, error) {
 	return call[station.ContactInfo](ctx, c, http.MethodDelete, contactPath(ref, "lane"), nil, nil)
-}
-
-// Send sends a signal or a letter.
-func (c *Client) Send(ctx context.Context, ref string, d station.Draft) (station.ItemInfo, error) {
-	if d.Kind == "signal" {
-		return call[station.ItemInfo](ctx, c, http.MethodPost, contactPath(ref, "signals"), nil, map[string]string{"text": string(d.Content)})
-	}
-	q := url.Values{"subject": {d.Subject}, "file_name": {d.FileName}, "media_type": {d.MediaType}}
-	return call[station.ItemInfo](ctx, c, http.MethodPost, contactPath(ref, "letters"), q, d.Content)
-}
-
-// Items lists signals and letters, oldest first.
-func (c *Client) Items(ctx context.Context, f station.ItemFilter) ([]station.ItemInfo, error) {
-	q := url.Values{}
-	if f.Contact != "" {
-		q.Set("contact", f.Contact)
-	}
-	if f.Inbox {
-		q.Set("inbox", "true")
-	}
-	if f.Unread {
-		q.Set("unread", "true")
-	}
-	if f.Limit > 0 {
-		q.Set("limit", strconv.Itoa(f.Limit))
-	}
-	return call[[]station.ItemInfo](ctx, c, http.MethodGet, "/v1/items", q, nil)
-}
-
-// Item returns one signal or letter.
-func (c *Client) Item(ctx context.Context, id string) (station.ItemInfo, error) {
-	return call[station.ItemInfo](ctx, c, http.MethodGet, "/v1/items/"+url.PathEscape(id), nil, nil)
-}
-
-// Content returns the content of an item that is here whole.
-func (c *Client) Content(ctx context.Context, id string) ([]byte, error) {
-	resp, err := c.do(ctx, http.MethodGet, "/v1/items/"+url.PathEscape(id)+"/content", nil, "", nil)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, station.MaxContent+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading the station's answer: %w", err)
-	}
-	return b, nil
-}
-
-// MarkRead marks an item as read.
-func (c *Client) MarkRead(ctx context.Context, id string) error {
-	_, err := call[struct{}](ctx, c, http.MethodPost, "/v1/items/"+url.PathEscape(id)+"/read", nil, nil)
-	return err
 }
 
 // Follow calls f for every notice until ctx ends, the station stops or f returns

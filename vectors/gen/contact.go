@@ -221,6 +221,13 @@ func headerVectors() (v []vector) {
 		}
 		v = append(v, vector{Op: "header", Name: c.name, In: in, Out: m{"header": hx(b)}})
 	}
+	about := wire.ItemID(pattern("contact/about", contact.NoteSize))
+	for _, kind := range []contact.Kind{contact.Acknowledgement, contact.Cancellation} {
+		v = append(v, vector{Op: "header", Name: "a note: " + kind.String(),
+			In:  m{"kind": uint8(kind), "subject": "", "name": "", "type": "", "content": hx(about[:])},
+			Out: m{"header": hx(must(contact.NewNote(kind, about).Encode()))}})
+	}
+	note := must(contact.NewNote(contact.Cancellation, about).Encode())
 	good := must(must(contact.NewHeader(contact.Letter, "s", "", "", at, content)).Encode())
 	framed := func(b []byte) []byte { return append([]byte{byte(len(b) >> 8), byte(len(b))}, b...) }
 	body := good[2:]
@@ -231,7 +238,10 @@ func headerVectors() (v []vector) {
 	}{
 		{"keys out of order", framed(reordered)},
 		{"kind not in its shortest form", framed(bytes.Join([][]byte{body[:2], {0x18, 0x02}, body[3:]}, nil))},
-		{"kind 3", framed(bytes.Join([][]byte{body[:2], {0x03}, body[3:]}, nil))},
+		{"kind 5", framed(bytes.Join([][]byte{body[:2], {0x05}, body[3:]}, nil))},
+		{"a note that is a letter", framed(bytes.Join([][]byte{body[:2], {0x03}, body[3:]}, nil))},
+		{"a note of 17 bytes", framed(bytes.Replace(note[2:], []byte{0x06, 0x10}, []byte{0x06, 0x11}, 1))},
+		{"a note with a time", framed(bytes.Join([][]byte{{note[2] + 1}, note[3:5], {0x05, 0x01}, note[5:]}, nil))},
 		{"an empty subject", framed(bytes.Join([][]byte{body[:4], {0x60}, body[6:]}, nil))},
 		{"a subject that is not UTF-8", framed(bytes.Join([][]byte{body[:5], {0xff}, body[6:]}, nil))},
 		{"a key too many", framed(append(append([]byte{body[0] + 1}, body[1:]...), 0x08, 0x00))},

@@ -1,0 +1,153 @@
+package station
+
+import (
+	"context"
+	"time"
+	"unicode/utf8"
+
+	"backchannel/internal/contact"
+	"backchannel/internal/vault"
+	"backchannel/internal/wire"
+)
+
+// SearchQuery asks for items by words of subject, text and file names; the last
+// word may be the beginning of one.
+type SearchQuery struct {
+	Text    string
+	Contact string // only of this contact, by identifier or name
+	Limit   int    // 1 to 1,000; 0 is 50
+}
+
+// Hit is an item that was found. Snippet shows where; matches stand between U+E000
+// and U+E001.
+type Hit struct {
+	ItemInfo
+	Snippet string `json:"snippet" doc:"matches stand between U+E000 and U+E001"`
+}
+
+// Search finds signals and letters, newest first.
+func (s *Station) Search(ctx context.Context, q SearchQuery) ([]Hit, error) {
+	v, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	if q.Limit == 0 {
+		q.Limit = 50
+	}
+	if q.Limit < 0 || q.Limit > maxPage {
+		return nil, fault(CodeInvalid, "searching: ask for 1 to %d items at once", maxPage)
+	}
+	var only contact.ID
+	if q.Contact != "" {
+		k, err := s.find(ctx, q.Contact)
+		if err != nil {
+			return nil, err
+		}
+		only = k.contact.ID
+	}
+	var hits []vault.Hit
+	people := map[contact.ID]contact.Contact{}
+	if err := v.View(func(tx *vault.Tx) (err error) {
+		if hits, err = tx.Search(q.Text, only, q.Limit); err != nil {
+			return err
+		}
+		all, err := tx.Contacts()
+		for _, c := range all {
+			people[c.ID] = c
+		}
+		return err
+	}); err != nil {
+		return nil, s.trouble("searching", err)
+	}
+	out := make([]Hit, 0, len(hits))
+	for _, h := range hits {
+		if h.Class != wire.ClassNegotiation {
+			out = append(out, Hit{s.item(h.Item, people[h.Contact]), h.Snippet})
+		}
+	}
+	return out, nil
+}
+
+// KeptDraft is what somebody began to write to a contact and did not send.
+type KeptDraft struct {
+	Kind    string `json:"kind" enum:"signal,letter"`
+	Subject string `json:"subject" required:"false"`
+	Text    string `json:"text"`
+}
+
+// maxDraft bounds a kept draft in bytes.
+const maxDraft = 1 << 20
+
+// KeepDraft keeps a draft in the vault; an empty one erases it.
+func (s *Station) KeepDraft(ctx context.Context, ref string, d KeptDraft) error {
+	const doing = "keeping the draft"
+	k, err := s.find(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if d.Kind == "" {
+		d.Kind = "signal"
+	}
+	if d.Kind != "signal" && d.Kind != "letter" || !utf8.ValidString(d.Subject+d.Text) {
+		return fault(CodeInvalid, "%s: it is a signal or a letter, and text", doing)
+	}
+	if len(d.Subject) > contact.MaxSubject || len(d.Text) > maxDraft {
+		return fault(CodeTooLarge, "%s: it has more than %d bytes: keep it as a file", doing, maxDraft)
+	}
+	v, err := s.open()
+	if err != nil {
+		return err
+	}
+	return s.trouble(doing, v.Update(func(tx *vault.Tx) error {
+		return tx.PutDraft(k.contact.ID, vault.Draft{Kind: d.Kind, Subject: d.Subject, Text: d.Text})
+	}))
+}
+
+// KeptDraft returns the draft to a contact; it is empty if there is none.
+func (s *Station) KeptDraft(ctx context.Context, ref string) (KeptDraft, error) {
+	k, err := s.find(ctx, ref)
+	if err != nil {
+		return KeptDraft{}, err
+	}
+	v, err := s.open()
+	if err != nil {
+		return KeptDraft{}, err
+	}
+	var d vault.Draft
+	if err := v.View(func(tx *vault.Tx) (err error) {
+		d, err = tx.Draft(k.contact.ID)
+		return err
+	}); err != nil {
+		return KeptDraft{}, s.trouble("reading the draft", err)
+	}
+	if d.Kind == "" {
+		d.Kind = "signal"
+	}
+	return KeptDraft{d.Kind, d.Subject, d.Text}, nil
+}
+
+// SetMuted lets a contact arrive without notice, or with.
+func (s *Station) SetMuted(ctx context.Context, ref string, muted bool) (ContactInfo, error) {
+	k, err := s.find(ctx, ref)
+	if err != nil {
+		return ContactInfo{}, err
+	}
+	return s.change(ctx, "muting the contact", k, func(c *contact.Contact) { c.Muted = muted })
+}
+
+// maxExpiry is a hundred years.
+const maxExpiry = 100 * 365 * 24 * time.Hour
+
+// SetExpiry sets after how long own copies of what is exchanged with a contact are
+// erased: counted from delivery for what goes out, from reading for what came in.
+// It holds for what is there already too. 0 is never.
+func (s *Station) SetExpiry(ctx context.Context, ref string, d time.Duration) (ContactInfo, error) {
+	if d < 0 || d > 0 && d < time.Minute || d > maxExpiry {
+		return ContactInfo{}, fault(CodeInvalid, "setting the expiry: it is a minute to a hundred years, or 0 for never")
+	}
+	k, err := s.find(ctx, ref)
+	if err != nil {
+		return ContactInfo{}, err
+	}
+	return s.change(ctx, "setting the expiry", k, func(c *contact.Contact) { c.Expiry = d.Truncate(time.Second) })
+}
