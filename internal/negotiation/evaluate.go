@@ -257,11 +257,11 @@ func (v *evaluation) evaluateRounds(r *Room) {
 			if outcome, ok := r.local.Outcomes[id]; ok {
 				o.Outcome = &outcome
 			}
-			if r.local.Frozen && leads(roundNext, o.State, RoundLapsed) {
-				o.State, o.Outcome = RoundLapsed, &Outcome{Lost: true} // its part of the round was in no backup
-			}
 		} else if !v.now.Before(unix(o.Deadline)) {
 			step(RoundLapsed)
+		}
+		if r.local.Frozen && o.State.Live() && slices.Contains(o.Joined, r.self) {
+			o.State, o.Outcome = RoundLapsed, &Outcome{Lost: true} // its part of the round was in no backup
 		}
 	}
 	for s := range each[*Withdraw](r) {

@@ -18,7 +18,7 @@ type AgreementView struct {
 	Needed   []NeededView   `json:"needed"`
 	Blocked  []string       `json:"blocked,omitempty"` // what is in the way besides missing consents
 	Note     string         `json:"note,omitempty"`
-	Seal     *Seal          `json:"seal,omitempty"` // once it is sealed
+	Seal     *Seal          `json:"seal,omitempty"`     // once it is sealed
 	Replaced *ID            `json:"replaced,omitempty"` // by this later proposal of its author
 
 	body *Agreement

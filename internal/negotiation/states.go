@@ -143,5 +143,8 @@ func (s OfferState) Final() bool { return len(offerNext[s]) == 0 }
 // Final reports that nothing follows.
 func (s RoundState) Final() bool { return len(roundNext[s]) == 0 }
 
+// Live reports that a round has not ended, if only for the time being.
+func (s RoundState) Live() bool { return leads(roundNext, s, RoundOpening) }
+
 // Final reports that nothing follows.
 func (s AgreementState) Final() bool { return len(agreementNext[s]) == 0 }

@@ -53,7 +53,6 @@ type member struct {
 	local []byte
 	store memory
 	signs *Signings
-	deaf  bool // nothing of its own leaves
 }
 
 // mesh is a room whose members have a line for each pair and direction.
@@ -64,7 +63,6 @@ type mesh struct {
 	lines   [][][][]byte
 	clock   time.Time
 	strict  bool // every member is made again from what it keeps after each step, but for its nonces
-	mangle  func(from, to int, k negotiation.Kind, body []byte) []byte
 	agenda  negotiation.ID
 	list    []negotiation.ID // packages
 }
@@ -107,9 +105,7 @@ func (m *mesh) keep(i int, c negotiation.Change) {
 	x.rows = append(x.rows, c.Rows...)
 	for _, o := range c.Out {
 		to := int(o.To[1]) - 1
-		if !x.deaf {
-			m.lines[i][to] = append(m.lines[i][to], o.Raw)
-		}
+		m.lines[i][to] = append(m.lines[i][to], o.Raw)
 	}
 }
 
@@ -124,11 +120,6 @@ func (m *mesh) do(i int, f func(s *Seat) ([]Saying, error)) error {
 		return err
 	}
 	for _, y := range said {
-		if m.mangle != nil {
-			for to := range m.members {
-				y.Body = m.mangle(i, to, y.Kind, y.Body)
-			}
-		}
 		c, err := x.room.SayOpaque(y.Kind, y.Body, y.To, m.clock)
 		if err != nil {
 			m.t.Fatalf("%s says %s: %v", names[i], y.Kind, err)

@@ -245,22 +245,13 @@ func (s *Seat) RoundTick() (out []Saying, err error) {
 				return nil, err
 			}
 		}
-		if !have[v.ID] && !over(v.State) && slices.Contains(v.Joined, s.Room.Self()) {
+		if !have[v.ID] && v.State.Live() && slices.Contains(v.Joined, s.Room.Self()) {
 			if err := s.loseRound(v.ID); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return out, nil
-}
-
-// over reports a state in which nothing more is expected of this member.
-func over(s negotiation.RoundState) bool {
-	switch s {
-	case negotiation.RoundProposed, negotiation.RoundJoined, negotiation.RoundKeyed, negotiation.RoundInputs, negotiation.RoundOpening:
-		return false
-	}
-	return true
 }
 
 // endWithdrawn ends the own part of a round that its author took back.

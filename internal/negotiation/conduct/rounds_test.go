@@ -240,7 +240,7 @@ func TestDeclined(t *testing.T) {
 		does(m, id)
 		m.answer(0, id, blind.Yes())
 		m.at(m.clock.Add(inputsIn))
-		if v := m.round(0, id); over(v.State) {
+		if v := m.round(0, id); !v.State.Live() {
 			t.Errorf("%s: it has ended before its deadline: %s", name, v.State)
 		}
 		for _, k := range []string{"round/coin", "round/blind", "round/open"} {

@@ -389,3 +389,17 @@ func Restore(state []byte) (*Session, error) {
 	}
 	return s, nil
 }
+
+// Keys are the parties' keys in the order of Params.Parties, once all are known.
+func (s *Session) Keys() (keys []PublicKey) {
+	if s.group == nil {
+		return nil
+	}
+	for i := range s.k.Params.Parties {
+		keys = append(keys, s.wire(i, StepHello).Key)
+	}
+	return keys
+}
+
+// End says why an attempt ended; empty if it goes on or is complete.
+func (s *Session) End() string { return s.k.End }
