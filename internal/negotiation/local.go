@@ -75,6 +75,12 @@ func (r *Room) KeepDraft(number uint64, o Offer) (uint64, error) {
 	return number, nil
 }
 
+// Unsent finds a drafted offer.
+func (r *Room) Unsent(number uint64) (Offer, bool) {
+	o, ok := r.local.Drafts[number]
+	return o, ok
+}
+
 // DropDraft forgets a drafted offer.
 func (r *Room) DropDraft(number uint64) { delete(r.local.Drafts, number) }
 

@@ -38,6 +38,7 @@ func newAPI(s *station.Station, version string) (http.Handler, huma.API) {
 	registerBackup(api, s)
 	registerDeny(api, s)
 	registerTokens(api, s)
+	registerRooms(api, s)
 	return mux, api
 }
 
