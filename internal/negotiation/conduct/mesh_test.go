@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"backchannel/internal/negotiation"
+	"backchannel/internal/negotiation/seal"
 )
 
 var start = time.Date(2026, 11, 12, 9, 0, 0, 0, time.UTC)
@@ -53,6 +54,7 @@ type member struct {
 	local []byte
 	store memory
 	signs *Signings
+	key   *seal.Key
 }
 
 // mesh is a room whose members have a line for each pair and direction.
@@ -78,7 +80,7 @@ func newMesh(t testing.TB, n int, seed uint64) *mesh {
 	}
 	m := &mesh{t: t, random: random, clock: start.Add(time.Hour), strict: true}
 	for _, f := range made {
-		m.members = append(m.members, &member{room: negotiation.NewRoom(f.Charter, random), store: memory{}, signs: NewSignings(nil)})
+		m.members = append(m.members, &member{room: negotiation.NewRoom(f.Charter, random), store: memory{}, signs: NewSignings()})
 		m.lines = append(m.lines, make([][][]byte, n))
 	}
 	return m
@@ -96,7 +98,7 @@ func (m *mesh) ids(is ...int) (list []negotiation.MemberID) {
 
 func (m *mesh) seat(i int) *Seat {
 	x := m.members[i]
-	return &Seat{Room: x.room, Store: x.store, Lanes: 4, Now: m.clock, Random: m.random}
+	return &Seat{Room: x.room, Store: x.store, Lanes: 4, Now: m.clock, Random: m.random, Published: func() (*seal.Key, error) { return x.key, nil }}
 }
 
 // keep is what a station does with a change: rows and lines.
@@ -148,7 +150,7 @@ func (m *mesh) reload(i int) {
 func (m *mesh) restart(i int) {
 	m.t.Helper()
 	m.reload(i)
-	m.members[i].signs = NewSignings(nil)
+	m.members[i].signs = NewSignings()
 	m.tick(i)
 }
 

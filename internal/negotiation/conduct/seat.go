@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"backchannel/internal/negotiation"
+	"backchannel/internal/negotiation/seal"
 )
 
 // The kinds of machines that a Store keeps.
@@ -45,6 +46,9 @@ type Seat struct {
 	Lanes  int // of the station: a round or signing has at most so many parties and one
 	Now    time.Time
 	Random io.Reader
+	// Published gives the station's published seal key, for agreements of level
+	// public; it may make one in this transaction.
+	Published func() (*seal.Key, error)
 }
 
 // ErrRefused is the error of what cannot be done now. The text says why.

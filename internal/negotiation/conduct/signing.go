@@ -21,17 +21,12 @@ const maxAttempts = 64
 // share this member has not sent.
 type Signings struct {
 	live map[place]*seal.Session
-	// published gives the station's published seal key.
-	published func() (*seal.Key, error)
 }
 
 type place struct{ room, agreement negotiation.ID }
 
-// NewSignings begins without any. published gives the key for agreements of level
-// public, within the transaction of the caller.
-func NewSignings(published func() (*seal.Key, error)) *Signings {
-	return &Signings{live: map[place]*seal.Session{}, published: published}
-}
+// NewSignings begins without any.
+func NewSignings() *Signings { return &Signings{live: map[place]*seal.Session{}} }
 
 // signing is what is kept of one agreement that this member wants to sign.
 type signing struct {
@@ -184,7 +179,7 @@ func carriesSeal(k negotiation.Kind) bool {
 // key is the one to sign with: fresh for each agreement, or the published one.
 func (g *Signings) key(s *Seat, a *negotiation.AgreementView, k *signing) (*seal.Key, error) {
 	if a.Level == negotiation.Public {
-		return g.published()
+		return s.Published()
 	}
 	if len(k.Key) > 0 {
 		if key, err := seal.ParseKey(k.Key); err == nil {

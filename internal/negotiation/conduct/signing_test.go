@@ -209,7 +209,7 @@ func TestPublic(t *testing.T) {
 			t.Fatal(err)
 		}
 		keys = append(keys, k)
-		m.members[i].signs = NewSignings(func() (*seal.Key, error) { return k, nil })
+		m.members[i].key = k
 	}
 	m.prepare(1)
 	id := m.ready(m.agreement(negotiation.Public, 0, 1))
