@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"backchannel/internal/station"
 )
 
 // The letter and the answer that ship with the program.
@@ -23,6 +25,7 @@ var (
 // demoOptions are the flags of the demo.
 type demoOptions struct {
 	script bool
+	open   bool
 	letter string
 	dir    string
 }
@@ -35,8 +38,9 @@ func demoCommand() *cobra.Command {
 		Long: `Start three relays, an entry and the stations of Aldmark, Borvia and Cenia on this
 machine, each a process of its own with fresh keys; introduce the stations, compare
 their words, carry a letter from Aldmark to Borvia and an answer back through the
-real network, and check what arrived. Then everything stays up, with instructions
-for going on by hand, until interrupted.
+real network, and check what arrived. Then everything stays up, with the addresses
+of the three stations' pages and instructions for going on by hand, until
+interrupted.
 
 The stations share nothing but sockets on the loopback interface. Everything is
 kept in a temporary folder and removed at the end, or kept in --dir.`,
@@ -47,6 +51,7 @@ kept in a temporary folder and removed at the end, or kept in --dir.`,
 		},
 	}
 	c.Flags().BoolVar(&o.script, "script", false, "exit when the answer has arrived and everything was checked")
+	c.Flags().BoolVar(&o.open, "open", false, "open the three pages in the browser when all is ready")
 	c.Flags().StringVar(&o.letter, "letter", "", "carry this file (at most 10 MB) instead of the letter that ships; - is standard input")
 	c.Flags().StringVar(&o.dir, "dir", "", "keep every file in this new or empty folder")
 	return c
@@ -91,6 +96,9 @@ func runDemo(cmd *cobra.Command, o demoOptions) (err error) {
 		r.step("done", nil, "Everything was delivered and checked.")
 		return nil
 	}
+	if err := printPages(ctx, r, n, o.open); err != nil {
+		return err
+	}
 	printInstructions(r, n)
 	select {
 	case <-cmd.Context().Done():
@@ -126,6 +134,35 @@ func demoFolder(dir string) (string, func() error, error) {
 		return "", nil, fmt.Errorf("making the folder for the demo: %w", err)
 	}
 	return abs, func() error { return nil }, nil
+}
+
+// printPages says where the pages of the stations are, and opens them if asked to.
+func printPages(ctx context.Context, r *reporter, n *demoNetwork, open bool) error {
+	r.text("")
+	r.text("Each station has pages for a browser. The passphrase of all three is \"%s\".", demoPassphrase)
+	r.text("")
+	for _, s := range n.stations {
+		at, err := s.api.Pages(ctx)
+		if err != nil {
+			return fmt.Errorf("asking %s for its pages: %w", s.name, err)
+		}
+		if at.Local == "" {
+			return fmt.Errorf("%s serves no pages: look at its log in %s", s.name, filepath.Join(n.dir, "logs"))
+		}
+		o := station.DefaultPageOptions
+		o.Name = s.name
+		if err := s.api.SetPageOptions(ctx, o); err != nil {
+			return fmt.Errorf("naming the pages of %s: %w", s.name, err)
+		}
+		r.text("  %-8s %s", s.name, at.Local)
+		r.fields("page", map[string]any{"station": s.name, "url": at.Local})
+		if open {
+			if err := openBrowser(ctx, at.Local); err != nil {
+				r.text("  %v", err)
+			}
+		}
+	}
+	return nil
 }
 
 func printInstructions(r *reporter, n *demoNetwork) {

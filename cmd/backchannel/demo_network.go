@@ -46,6 +46,9 @@ type demoChild struct {
 
 var errEnded = errors.New("it should have gone on")
 
+// demoPassphrase opens the three vaults of the demo, which is no secret.
+const demoPassphrase = "demo passphrase"
+
 // demoPrincipals are fictional states.
 var demoPrincipals = []string{"Aldmark", "Borvia", "Cenia"}
 
@@ -113,11 +116,11 @@ func startDemoNetwork(ctx context.Context, dir string, r *reporter) (_ *demoNetw
 	}
 	for _, who := range demoPrincipals {
 		d := sub(lower(who))
-		const pass = "demo passphrase\n"
+		const pass = demoPassphrase + "\n"
 		if err := n.commandWith(ctx, pass, "station", "init", "--network", sub("network.toml"), "--dir", d, "--passphrase-fd", "3"); err != nil {
 			return nil, err
 		}
-		if err := n.start(lower(who), []byte(pass), "station", "--config", filepath.Join(d, station.ConfigName), "--passphrase-fd", "3", "--while-stdin"); err != nil {
+		if err := n.start(lower(who), []byte(pass), "station", "--config", filepath.Join(d, station.ConfigName), "--passphrase-fd", "3", "--while-stdin", "--page", "127.0.0.1:0"); err != nil {
 			return nil, err
 		}
 		n.stations = append(n.stations, &demoStation{who, d, web.NewClient(filepath.Join(d, "station.sock"))})

@@ -79,6 +79,15 @@ func (r *reporter) text(format string, args ...any) {
 	fmt.Fprintf(r.out, format+"\n", args...)
 }
 
+// fields reports an event for programs only.
+func (r *reporter) fields(event string, fields map[string]any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.json {
+		r.event(event, fields)
+	}
+}
+
 func (r *reporter) endLine() {
 	if r.line {
 		fmt.Fprintln(r.out)

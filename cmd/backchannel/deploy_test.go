@@ -47,7 +47,9 @@ func TestSampleConfigs(t *testing.T) {
 	for name, v := range map[string]any{"relay.toml": relay, "entry.toml": entry, "station.toml": st} {
 		var want []string
 		for i := range reflect.TypeOf(v).NumField() {
-			want = append(want, reflect.TypeOf(v).Field(i).Tag.Get("toml"))
+			if f := reflect.TypeOf(v).Field(i); f.IsExported() {
+				want = append(want, f.Tag.Get("toml"))
+			}
 		}
 		slices.Sort(want)
 		if got := sampleKeys(t, name); !slices.Equal(got, want) {
@@ -180,14 +182,14 @@ func TestNetWords(t *testing.T) {
 	for i := range ones {
 		ones[i] = 0xff
 	}
-	if w := netWords(zero); len(w) != 12 || w[0] != "abandon" || w[11] != "abandon" {
+	if w := station.NetworkWords(zero); len(w) != 12 || w[0] != "abandon" || w[11] != "abandon" {
 		t.Errorf("%v", w)
 	}
-	if w := netWords(ones); w[0] != "zoo" || w[11] != "zoo" {
+	if w := station.NetworkWords(ones); w[0] != "zoo" || w[11] != "zoo" {
 		t.Errorf("%v", w)
 	}
 	ones[0] = 0xfe // the eighth of eleven bits
-	if w := netWords(ones); w[0] == "zoo" || w[1] != "zoo" {
+	if w := station.NetworkWords(ones); w[0] == "zoo" || w[1] != "zoo" {
 		t.Errorf("%v", w)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"backchannel/internal/contact"
+	"backchannel/internal/station"
 	"backchannel/internal/suite"
 	"backchannel/internal/wire"
 )
@@ -258,24 +258,9 @@ traffic. Use "network verify" to find out whether to trust it.`,
 // netLines names a network.
 func netLines(n *wire.Network) string {
 	net := n.Net()
-	w := netWords(net)
+	w := station.NetworkWords(net)
 	return fmt.Sprintf("Network %q\n  hash     %s\n  words    %s\n           %s\n", n.Name, hex.EncodeToString(net[:]),
 		strings.Join(w[:6], " "), strings.Join(w[6:], " "))
-}
-
-// netWords spells the first 132 bits of a network's hash in twelve words, eleven
-// bits each: enough to compare by voice, for another file would have to be found
-// that has this very hash.
-func netWords(net wire.Hash) []string {
-	words := make([]string, 12)
-	for i := range words {
-		var index uint16
-		for b := 11 * i; b < 11*(i+1); b++ {
-			index = index<<1 | uint16(net[b/8]>>(7-b%8)&1)
-		}
-		words[i] = contact.Word(index)
-	}
-	return words
 }
 
 func printNetwork(w io.Writer, n *wire.Network, stations int) {
@@ -365,7 +350,7 @@ type trafficJSON struct {
 func networkView(n *wire.Network, stations int) networkJSON {
 	p, net, verdict := n.Params, n.Net(), n.Verify()
 	v := networkJSON{
-		Name: n.Name, Net: hex.EncodeToString(net[:]), Words: strings.Join(netWords(net), " "), Complete: verdict == nil, Entry: n.Entry.Addresses,
+		Name: n.Name, Net: hex.EncodeToString(net[:]), Words: strings.Join(station.NetworkWords(net), " "), Complete: verdict == nil, Entry: n.Entry.Addresses,
 		Suite: p.Suite, T0: p.T0, Lanes: p.Lanes, Cell: p.Cell, Round: p.Round.Seconds(), Epoch: p.Epoch.Seconds(),
 		EpochCap: p.EpochCap.Seconds(), Windows: map[string]float64{}, Attempts: p.Attempts(),
 	}

@@ -20,7 +20,7 @@ import (
 )
 
 func stationCommand() *cobra.Command {
-	var config string
+	var config, page string
 	var pass passphraseFlags
 	var whileStdin bool
 	c := &cobra.Command{
@@ -33,26 +33,43 @@ The passphrase of the vault comes from the first of these that is there: the fil
 descriptor of --passphrase-fd, the systemd credential "` + credentialName + `", the
 keyring with --keyring, a prompt on a terminal. Without one the station runs
 locked: it joins every epoch with idle lanes, so that a reboot is no absence, until
-"backchannel unlock".`,
-		Example: "  backchannel station --config ~/.backchannel/station.toml",
+"backchannel unlock".
+
+Its pages are at the address in the file page.url of its folder, on this machine
+only ("backchannel open"). With --page and without a station in the folder of
+--config, a guided set-up is served there first.`,
+		Example: "  backchannel station --config ~/.backchannel/station.toml\n  backchannel station --config ~/.backchannel/station.toml --page 127.0.0.1:7717",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			if whileStdin {
+				ctx = untilEOF(ctx, cmd.InOrStdin())
+			}
+			if page != "" && missing(config) {
+				first, err := beginFirstStart(ctx, cmd, config, page)
+				if err != nil {
+					return err
+				}
+				return runStation(ctx, cmd, first.made.Config, first.made.Passphrase, first)
+			}
 			cfg, err := station.LoadConfig(config)
 			if err != nil {
 				return err
+			}
+			if cmd.Flags().Changed("page") {
+				if err := cfg.SetPage(page); err != nil {
+					return usage("%v", err)
+				}
 			}
 			p, err := pass.read(cmd, cfg.Vault)
 			if err != nil {
 				return err
 			}
-			ctx := cmd.Context()
-			if whileStdin {
-				ctx = untilEOF(ctx, cmd.InOrStdin())
-			}
-			return runStation(ctx, cmd, cfg, p)
+			return runStation(ctx, cmd, cfg, p, nil)
 		},
 	}
 	c.Flags().StringVar(&config, "config", station.ConfigName, "the station's configuration file")
+	c.Flags().StringVar(&page, "page", "", "loopback host:port of the pages, instead of what the configuration says; port 0 takes a free one")
 	c.Flags().BoolVar(&whileStdin, "while-stdin", false, "also stop when standard input ends (for supervisors)")
 	pass.register(c)
 	c.AddCommand(stationInitCommand(), stationCheckCommand())
@@ -140,7 +157,7 @@ pinned network file with every signature. Nothing is started or changed.`,
 }
 
 // runStation runs a station and its socket until ctx ends.
-func runStation(ctx context.Context, cmd *cobra.Command, cfg station.Config, passphrase []byte) (err error) {
+func runStation(ctx context.Context, cmd *cobra.Command, cfg station.Config, passphrase []byte, first *firstStart) (err error) {
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelInfo}))
 	s, err := station.Open(cfg, log)
 	if err != nil {
@@ -158,14 +175,22 @@ func runStation(ctx context.Context, cmd *cobra.Command, cfg station.Config, pas
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	api := web.NewHandler(s, version())
+	pages, err := web.NewPages(s, web.PagesConfig{Version: version(), API: api, Log: log})
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	site := openSite(cfg, s, pages, first, log)
+	defer site.close()
 	srv := &http.Server{
-		Handler: web.NewHandler(s, version()), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 14,
+		Handler: pages.Active(api), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 14,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	ran := make(chan error, 1)
 	go func() { ran <- s.Run(ctx) }()
+	site.serve(ctx)
 	log.Info("station: running", "unlocked", passphrase != nil)
 	select {
 	case err = <-ran:

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,14 +40,36 @@ type Config struct {
 	// instance Tor's 127.0.0.1:9050. Without it the entry sees this machine's
 	// address. Default none.
 	SOCKS5 string `toml:"socks5"`
+	// Page is the loopback address of the pages, host:port; port 0 takes a free
+	// one. The address in use is written to the file page.url in the folder. An
+	// empty one serves no pages. Default "127.0.0.1:7717".
+	Page string `toml:"page"`
+	// Hosts are further names, host or host:port, by which a browser may address the
+	// pages, for instance behind a tunnel. Requests to any other name are refused.
+	// Default none.
+	Hosts []string `toml:"hosts"`
+	// Remote is host:port of this machine at which paired devices reach the pages
+	// over TLS. Default none: only this machine reaches them.
+	Remote string `toml:"remote"`
+	// Notify is a command and its arguments, run without a shell when something has
+	// arrived of a contact that is not muted. It is told nothing. Default none.
+	Notify []string `toml:"notify"`
+
+	path string // of the file itself
 }
+
+// DefaultPage is where the pages are unless the configuration says otherwise.
+const DefaultPage = "127.0.0.1:7717"
+
+// Folder is the folder of the configuration.
+func (c Config) Folder() string { return filepath.Dir(c.path) }
 
 // ConfigName is the name of the configuration in a station's folder.
 const ConfigName = "station.toml"
 
 // LoadConfig reads a configuration and makes its paths absolute.
 func LoadConfig(path string) (Config, error) {
-	c := Config{Account: "account.key", Mark: "mark", Vault: "vault.db", Socket: "station.sock"}
+	c := Config{Account: "account.key", Mark: "mark", Vault: "vault.db", Socket: "station.sock", Page: DefaultPage}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return c, fmt.Errorf("reading the station's configuration: %w", err)
@@ -56,16 +80,45 @@ func LoadConfig(path string) (Config, error) {
 	if c.Network == "" || c.Pin == "" {
 		return c, errors.New("reading the station's configuration: network and pin are required: \"backchannel station init\" writes both")
 	}
+	if err := checkPage(c.Page); err != nil {
+		return c, fmt.Errorf("reading the station's configuration: %w", err)
+	}
 	base, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
 		return c, fmt.Errorf("reading the station's configuration: %w", err)
 	}
+	c.path = filepath.Join(base, filepath.Base(path))
 	for _, p := range []*string{&c.Network, &c.Account, &c.Mark, &c.Vault, &c.Socket} {
 		if !filepath.IsAbs(*p) {
 			*p = filepath.Join(base, *p)
 		}
 	}
 	return c, nil
+}
+
+// SetPage replaces the address of the pages.
+func (c *Config) SetPage(address string) error {
+	if err := checkPage(address); err != nil {
+		return err
+	}
+	c.Page = address
+	return nil
+}
+
+// checkPage keeps the pages on this machine: other devices use remote, which has
+// TLS and asks for pairing.
+func checkPage(address string) error {
+	if address == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("page is not host:port: %w", err)
+	}
+	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return errors.New("page must be an address of this machine only, such as 127.0.0.1:7717: use remote for other devices")
+	}
+	return nil
 }
 
 // LoadNetwork reads the pinned network file and checks every signature.
@@ -85,7 +138,7 @@ func (c Config) LoadNetwork() (*wire.Network, error) {
 	if err != nil || len(pin) != suite.HashSize {
 		return nil, errors.New("reading the station's configuration: pin is not 64 hexadecimal digits: \"backchannel network verify\" prints it")
 	}
-	if net := nw.Net(); !suite.Equal(net[:], pin) {
+	if hash := nw.Net(); !suite.Equal(hash[:], pin) {
 		return nil, errors.New("checking the network file: its hash is not the one pinned in the configuration: somebody changed the file, or it is another network's; compare with the relays' operators before you change the pin")
 	}
 	return nw, nil
@@ -126,7 +179,7 @@ func InitFolder(dir string, network []byte, socks5 string) (Config, error) {
 		return doing(err)
 	}
 	seed := suite.RandomKey()
-	net := nw.Net()
+	hash := nw.Net()
 	text := fmt.Sprintf(`# A station of Backchannel. "backchannel station --config" reads this file.
 # Paths are relative to it.
 network = "network.toml"
@@ -136,7 +189,8 @@ mark    = "mark"
 vault   = "vault.db"
 socket  = "station.sock"
 socks5  = %q # host:port of a proxy to reach the entry through, such as Tor's 127.0.0.1:9050
-`, hex.EncodeToString(net[:]), socks5)
+page    = %q # where the pages are, on this machine only; "" for none
+`, hex.EncodeToString(hash[:]), socks5, DefaultPage)
 	for _, f := range []struct {
 		name string
 		data []byte

@@ -64,6 +64,7 @@ func (n *Node) Unwatch(w *Watcher) {
 }
 
 func (n *Node) notify(e Event) {
+	n.own(e)
 	for w := range n.watchers {
 		select {
 		case w.C <- e:

@@ -69,6 +69,7 @@ type ContactInfo struct {
 	Ready      bool         `json:"ready" doc:"the agreed keys are in use: signals and letters are carried"`
 	Together   bool         `json:"together" doc:"cells to it are carried in the running circuits"`
 	Restored   bool         `json:"restored" doc:"one of the two was restored from a backup; the words must be compared anew"`
+	Backup     *time.Time   `json:"backup,omitempty" doc:"this contact is from a backup of then: what was exchanged between that and the restore is not here, unless it was offered again"`
 	Lane       int          `json:"lane" doc:"its lane from 1, or 0 when parked"`
 	Leaving    *time.Time   `json:"leaving,omitempty" doc:"when its lane will idle, if it was freed"`
 	Waiting    int          `json:"waiting" doc:"items not yet delivered"`
@@ -169,6 +170,8 @@ type Status struct {
 	Circuits   *uint64     `json:"circuits,omitempty" doc:"epoch whose circuits carry the cells"`
 	Lanes      int         `json:"lanes"`
 	LanesFree  int         `json:"lanes_free"`
+	Attempt    uint32      `json:"attempt" doc:"number, within its epoch, of the set-up whose circuits carry the cells"`
+	LastSetup  *time.Time  `json:"last_setup,omitempty" doc:"when a set-up last succeeded, since the start"`
 	Attempts   int         `json:"attempts" doc:"set-ups begun since the start"`
 	Aborted    int         `json:"aborted"`
 	Reconnects int         `json:"reconnects"`

@@ -37,6 +37,8 @@ type Station struct {
 	nudged chan struct{} // messages of negotiations may wait to be read
 
 	damaged int // contacts in the vault whose keys could not be read
+
+	pages pageState // devices.go
 }
 
 // Open reads a station's files and makes it ready to run, locked. A folder that
@@ -172,6 +174,9 @@ func (s *Station) load(passphrase []byte) (*vault.Vault, contact.Lanes, []Loaded
 	}
 	lanes, all, damaged, err := LoadVault(v, s.nw.Params.Lanes)
 	if err != nil {
+		return nil, contact.Lanes{}, nil, s.trouble("unlocking", errors.Join(err, v.Close()))
+	}
+	if err := s.pages.load(v); err != nil {
 		return nil, contact.Lanes{}, nil, s.trouble("unlocking", errors.Join(err, v.Close()))
 	}
 	s.damaged = damaged
@@ -316,6 +321,7 @@ type TrafficTick struct {
 	Round    uint64 `json:"round"`
 	Sent     int    `json:"sent" doc:"bytes"`
 	Received int    `json:"received" doc:"bytes"`
+	Own      int    `json:"own" doc:"bytes of letters and signals about that round; no observer sees them"`
 }
 
 // Traffic returns the last rounds as an observer sees them.
@@ -357,6 +363,10 @@ func (s *Station) Status(ctx context.Context) (Status, error) {
 	}
 	if h.Circuits {
 		st.Circuits = &h.Attempt.Epoch
+		st.Attempt = uint32(h.Attempt.Number)
+	}
+	if !h.LastSetup.IsZero() {
+		st.LastSetup = &h.LastSetup
 	}
 	if h.Unlocked {
 		if err := s.restoredFrom(&st); err != nil {

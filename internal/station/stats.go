@@ -17,6 +17,11 @@ type Tick struct {
 	Round    uint64
 	Sent     int // bytes of the one cells frame; 0 if none left
 	Received int // bytes of the one answers frame; 0 if none came
+
+	// Own are bytes of letters and signals that went into or came out of the cells
+	// about that round. No observer sees them. They are in memory only, and gone
+	// when the vault closes.
+	Own int
 }
 
 // stats are counts that hold for an idle station and a talking one alike.
@@ -30,6 +35,8 @@ type stats struct {
 	skew           time.Duration
 	skewed         bool
 	otherEpoch     uint64
+	lastSetup      time.Time // of the last set-up that succeeded
+	progress       map[wire.ItemID]uint32
 	ticks          [trafficRounds]Tick
 }
 
@@ -39,6 +46,38 @@ func (s *stats) tick(round uint64) *Tick {
 		*t = Tick{Round: round}
 	}
 	return t
+}
+
+// own notes what an event says about content under way, for the principal's own
+// picture beside the observer's.
+func (n *Node) own(e Event) {
+	s := &n.stats
+	switch e.Kind {
+	case EventEpoch:
+		s.lastSetup = e.Time
+	case EventSending, EventReceiving:
+		if s.progress == nil {
+			s.progress = map[wire.ItemID]uint32{}
+		}
+		before := s.progress[e.Item]
+		s.progress[e.Item] = e.Bytes
+		if round, ok := n.p.RoundAt(e.Time); ok && e.Bytes > before {
+			s.tick(round).Own += min(int(e.Bytes-before), 2*n.p.MaxPayload()) // a restart begins in the middle
+		}
+		if e.Last {
+			delete(s.progress, e.Item)
+		}
+	case EventDelivered:
+		delete(s.progress, e.Item)
+	}
+}
+
+// forgetOwn forgets what own noted of contents.
+func (s *stats) forgetOwn() {
+	s.progress = nil
+	for i := range s.ticks {
+		s.ticks[i].Own = 0
+	}
 }
 
 func (s *stats) sent(_ time.Time, round uint64, size int)     { s.tick(round).Sent = size }
@@ -87,6 +126,7 @@ type Health struct {
 	Attempt    wire.Attempt // of the running circuits; zero without
 	Circuits   bool         // cells are being sent
 	Stations   int          // in the last signed roster
+	LastSetup  time.Time    // zero before the first
 	Attempts   int
 	Aborted    int
 	Revealed   int
@@ -101,7 +141,7 @@ func (n *Node) Health(now time.Time) Health {
 	h := Health{
 		Unlocked: n.vault != nil, Connected: n.connected, Stations: n.stats.stations,
 		Attempts: n.stats.attempts, Aborted: n.stats.aborted, Revealed: n.stats.revealed,
-		Reconnects: n.stats.disconnects, ClockSkew: n.stats.skew, ClockOff: n.stats.skewed,
+		LastSetup: n.stats.lastSetup, Reconnects: n.stats.disconnects, ClockSkew: n.stats.skew, ClockOff: n.stats.skewed,
 	}
 	h.Epoch, _ = n.p.EpochAt(now)
 	h.Round, _ = n.p.RoundAt(now)

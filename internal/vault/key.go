@@ -73,17 +73,26 @@ func sealMaster(master *[suite.KeySize]byte, passphrase []byte, k KDF) ([]byte, 
 	return suite.SealOnce(&key, b, master[:]), nil
 }
 
-// openMaster is the inverse of sealMaster.
-func openMaster(file, passphrase []byte) (master [suite.KeySize]byte, k KDF, err error) {
+// parseKeyFile returns the parameters of a key file and what follows them.
+func parseKeyFile(file []byte) (k KDF, rest []byte, err error) {
 	rest, ok := bytes.CutPrefix(file, []byte(keyMagic))
 	if !ok || len(file) != keyFileSize {
-		return master, k, fmt.Errorf("reading the key file: %w", ErrDamaged)
+		return k, nil, fmt.Errorf("reading the key file: %w", ErrDamaged)
 	}
 	k = KDF{binary.BigEndian.Uint32(rest), binary.BigEndian.Uint32(rest[4:]), rest[8]}
 	if err := k.check(); err != nil {
-		return master, k, fmt.Errorf("reading the key file: %w: %w", err, ErrDamaged)
+		return k, nil, fmt.Errorf("reading the key file: %w: %w", err, ErrDamaged)
 	}
-	salt, sealed := rest[9:9+saltSize], rest[9+saltSize:]
+	return k, rest[9:], nil
+}
+
+// openMaster is the inverse of sealMaster.
+func openMaster(file, passphrase []byte) (master [suite.KeySize]byte, k KDF, err error) {
+	k, rest, err := parseKeyFile(file)
+	if err != nil {
+		return master, k, err
+	}
+	salt, sealed := rest[:saltSize], rest[saltSize:]
 	key := stretch(passphrase, salt, k)
 	defer clear(key[:])
 	b, err := suite.OpenOnce(&key, nil, sealed)

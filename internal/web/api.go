@@ -35,6 +35,7 @@ func newAPI(s *station.Station, version string) (http.Handler, huma.API) {
 	registerContacts(api, s)
 	registerItems(api, s)
 	registerEvents(mux, api, s)
+	registerPages(api, s)
 	registerBackup(api, s)
 	registerDeny(api, s)
 	registerTokens(api, s)

@@ -91,7 +91,9 @@ func registerItems(api huma.API, s *station.Station) {
 			return file(b), nil
 		})
 	huma.Register(api, operation(http.MethodPost, "/v1/items/{item}/read", "mark-read", "Mark an item as read, here only", 204),
-		func(ctx context.Context, in *ItemRef) (*struct{}, error) { return nil, problem(s.MarkRead(ctx, in.Item)) })
+		func(ctx context.Context, in *ItemRef) (*struct{}, error) {
+			return nil, problem(s.MarkRead(ctx, in.Item))
+		})
 }
 
 func registerSending(api huma.API, s *station.Station) {

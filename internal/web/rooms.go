@@ -60,7 +60,9 @@ var binding = map[string]bool{"consent": true, "approve": true, "release": true,
 
 func registerRooms(api huma.API, s *station.Station) {
 	huma.Register(api, operation(http.MethodGet, "/v1/rooms", "rooms", "All rooms, also those that are being made, oldest first", 200),
-		func(ctx context.Context, _ *struct{}) (*reply[[]station.RoomInfo], error) { return answer(s.Rooms(ctx)) })
+		func(ctx context.Context, _ *struct{}) (*reply[[]station.RoomInfo], error) {
+			return answer(s.Rooms(ctx))
+		})
 
 	type propose struct {
 		Body station.Proposal
@@ -70,9 +72,13 @@ func registerRooms(api huma.API, s *station.Station) {
 			return answer(s.NewRoom(ctx, in.Body))
 		})
 	huma.Register(api, operation(http.MethodGet, "/v1/rooms/{room}", "room", "A room with what is on its table", 200),
-		func(ctx context.Context, in *RoomRef) (*reply[roomBody], error) { return roomBodyOf(s.Room(ctx, in.Room)) })
+		func(ctx context.Context, in *RoomRef) (*reply[roomBody], error) {
+			return roomBodyOf(s.Room(ctx, in.Room))
+		})
 	huma.Register(api, operation(http.MethodDelete, "/v1/rooms/{room}", "erase-room", "Erase the own copy of a room; the others keep theirs and are told nothing", 204),
-		func(ctx context.Context, in *RoomRef) (*struct{}, error) { return nil, problem(s.EraseRoom(ctx, in.Room)) })
+		func(ctx context.Context, in *RoomRef) (*struct{}, error) {
+			return nil, problem(s.EraseRoom(ctx, in.Room))
+		})
 
 	type join struct {
 		RoomRef
@@ -127,8 +133,9 @@ func registerUnsent(api huma.API, s *station.Station) {
 			return nil, problem(s.DropOffer(ctx, in.Room, in.Number))
 		})
 	type send struct {
-		unsent
-		Body struct {
+		RoomRef
+		Number uint64 `path:"number"`
+		Body   struct {
 			To string `json:"to,omitempty" doc:"a member who alone is told; empty for the room"`
 		}
 	}

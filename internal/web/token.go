@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -25,7 +26,9 @@ var scopes = map[string]station.Scope{
 	"items": station.ScopeRead, "item": station.ScopeRead, "content": station.ScopeRead,
 	"mark-read": station.ScopeRead, "export": station.ScopeRead,
 
-	"send-signal": station.ScopeSend, "send-letter": station.ScopeSend,
+	"conversation": station.ScopeRead, "search": station.ScopeRead, "attachment": station.ScopeRead, "estimate": station.ScopeRead,
+
+	"send-signal": station.ScopeSend, "send-letter": station.ScopeSend, "send-written": station.ScopeSend, "cancel": station.ScopeSend,
 
 	"rooms": station.ScopeRead, "room": station.ScopeRead,
 	"say": station.ScopeNegotiate, "own-side": station.ScopeNegotiate, "keep-own-side": station.ScopeNegotiate,
@@ -38,6 +41,9 @@ var scopes = map[string]station.Scope{
 	"unlock": owner, "lock": owner, "invite": owner, "cancel-invitation": owner, "accept": owner, "rename": owner,
 	"words": owner, "confirm": owner, "assign-lane": owner, "free-lane": owner,
 	"forge": owner, "burn": owner, "panic": owner, "new-vault": owner,
+	"acknowledge": owner, // it says that a person has it
+	"edit-item":   owner, "insert-item": owner, "erase-item": owner, "draft": owner, "keep-draft": owner, "mute": owner, "set-expiry": owner,
+	"backup": owner, "pages": owner, "pair": owner, "devices": owner, "revoke-device": owner, "page-options": owner, "set-page-options": owner,
 	"tokens": owner, "new-token": owner, "revoke-token": owner,
 }
 
@@ -142,7 +148,8 @@ func RequireToken(s *station.Station, next http.Handler) http.Handler {
 }
 
 func refuse(w http.ResponseWriter, err error) {
-	if p, ok := problem(err).(*huma.ErrorModel); ok {
+	var p *huma.ErrorModel
+	if errors.As(problem(err), &p) {
 		writeProblem(w, p)
 	}
 }
@@ -177,7 +184,7 @@ func registerTokens(api huma.API, s *station.Station) {
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/tokens", "new-token", "Make a token for a program; its secret is shown once", 201),
 		func(ctx context.Context, in *make) (*reply[station.NewToken], error) {
-			return answer(s.MakeToken(ctx, in.Body.Name, in.Body.Scopes))
+			return answer(s.NewToken(ctx, in.Body.Name, in.Body.Scopes))
 		})
 
 	type ref struct {
@@ -194,8 +201,8 @@ func (c *Client) Tokens(ctx context.Context) ([]station.Token, error) {
 	return call[[]station.Token](ctx, c, http.MethodGet, "/v1/tokens", nil, nil)
 }
 
-// MakeToken makes a token.
-func (c *Client) MakeToken(ctx context.Context, name string, scopes []station.Scope) (station.NewToken, error) {
+// NewToken makes a token.
+func (c *Client) NewToken(ctx context.Context, name string, scopes []station.Scope) (station.NewToken, error) {
 	return call[station.NewToken](ctx, c, http.MethodPost, "/v1/tokens", nil, map[string]any{"name": name, "scopes": scopes})
 }
 

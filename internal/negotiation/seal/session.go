@@ -101,7 +101,10 @@ func New(p Params, key *Key, fresh [FreshSize]byte, nonce *[UniformSize]byte) (*
 func (s *Session) index(id ID) int { return slices.Index(s.k.Params.Parties, id) }
 func (s *Session) self() int       { return s.index(s.k.Params.Self) }
 func (s *Session) sent(i int) Step { return Step(len(s.k.Messages[i])) }
-func (s *Session) Step() Step      { return s.sent(s.self()) } // Step is the last step sent.
+
+// Step is the last step sent.
+func (s *Session) Step() Step { return s.sent(s.self()) }
+
 func (s *Session) wire(i int, st Step) Wire {
 	w, err := ParseMessage(s.k.Messages[i][st-1])
 	if err != nil {

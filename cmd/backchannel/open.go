@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"backchannel/internal/web"
+)
+
+func openCommand() *cobra.Command {
+	var print bool
+	c := clientCommand(&cobra.Command{
+		Use:   "open",
+		Short: "Open the station's pages in the browser",
+		Long: `Print the address of the station's pages and open it in this machine's browser. They
+ask for the passphrase.`,
+		Example: "  backchannel open\n  backchannel open --print",
+		Args:    cobra.NoArgs,
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
+			at, err := c.Pages(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if at.Local == "" {
+				return errors.New("this station serves no pages: set page in its configuration and start it again; its log says why if it is set")
+			}
+			if err := emit(cmd, at, func(w io.Writer) { fmt.Fprintln(w, at.Local) }); err != nil || print {
+				return err
+			}
+			return openBrowser(cmd.Context(), at.Local)
+		}),
+	})
+	c.Flags().BoolVar(&print, "print", false, "only print the address")
+	return c
+}
+
+// openBrowser asks the desktop to show an address.
+func openBrowser(ctx context.Context, link string) error {
+	program := map[string]string{"darwin": "open", "windows": "explorer"}[runtime.GOOS]
+	if program == "" {
+		program = "xdg-open"
+	}
+	if err := exec.CommandContext(ctx, program, link).Run(); err != nil {
+		return fmt.Errorf("opening a browser: %w: open the address by hand", err)
+	}
+	return nil
+}
+
+func pairCommand() *cobra.Command {
+	c := clientCommand(&cobra.Command{
+		Use:   "pair",
+		Short: "Let another device use the station's pages",
+		Long: `Print a link that pairs one device with the station, once, within ten minutes. The
+station must serve other devices: set remote = "address:port" in its configuration,
+with this machine's address in the network that both are in.
+
+The device shows a warning, since nobody vouches for the station's certificate:
+compare the fingerprint. It needs the passphrase as well.`,
+		Example: "  backchannel pair\n  backchannel pair list",
+		Args:    cobra.NoArgs,
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
+			p, err := c.Pair(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return emit(cmd, p, func(w io.Writer) {
+				fmt.Fprintf(w, "Open this on the device before %s; it works once:\n\n  %s\n\nThe certificate that it must be shown has the SHA-256 fingerprint\n  %s\n",
+					p.Expires.Local().Format("15:04"), p.Link, p.Fingerprint)
+			})
+		}),
+	})
+	list := clientCommand(&cobra.Command{
+		Use: "list", Short: "List the paired devices", Args: cobra.NoArgs,
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
+			all, err := c.Devices(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return emit(cmd, all, func(w io.Writer) {
+				if len(all) == 0 {
+					fmt.Fprintln(w, "No device is paired.")
+				}
+				for _, d := range all {
+					fmt.Fprintf(w, "%s  %s, paired %s\n", d.ID, printableText(d.Name), d.Paired.Local().Format("2 Jan 2006 15:04"))
+				}
+			})
+		}),
+	})
+	revoke := clientCommand(&cobra.Command{
+		Use: "revoke ID", Short: "Forget a paired device", Args: cobra.ExactArgs(1),
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			if err := c.RevokeDevice(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			return emit(cmd, map[string]string{"revoked": args[0]}, func(w io.Writer) { fmt.Fprintln(w, "The device is forgotten.") })
+		}),
+	})
+	c.AddCommand(list, revoke)
+	return c
+}

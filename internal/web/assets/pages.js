@@ -1,0 +1,106 @@
+// The pages work as plain forms without this file. It makes them live: the station
+// says over one stream that something changed, never what; the parts of the page
+// that show it are then asked for again, by htmx.
+"use strict";
+(() => {
+  const body = document.body;
+  const fire = (name) => body.dispatchEvent(new CustomEvent("live:" + name));
+  const log = () => document.getElementById("log");
+  let unseen = 0;
+
+  // Live updates.
+  let stream;
+  const listen = () => {
+    stream = new EventSource("/live");
+    stream.addEventListener("traffic", () => fire("traffic"));
+    stream.addEventListener("people", () => fire("people"));
+    stream.addEventListener("talk", (e) => fire("talk-" + e.data));
+    stream.addEventListener("arrived", (e) => arrived(e.data));
+    stream.addEventListener("locked", () => location.replace("/unlock"));
+    let lost = false;
+    stream.addEventListener("error", () => { lost = true; });
+    stream.addEventListener("hello", () => { // after a gap, look at everything again
+      if (!lost) return;
+      lost = false;
+      fire("traffic"); fire("people");
+      if (log()) fire("talk-" + log().dataset.contact);
+    });
+  };
+  if (document.getElementById("people")) listen();
+  window.addEventListener("pagehide", () => stream && stream.close());
+  window.addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
+  if (document.getElementById("picture")) setInterval(() => { if (!document.hidden) fire("tick"); }, 1000);
+  setInterval(() => { if (!document.hidden) fire("traffic"); }, 15000);
+
+  // Arrival: an announcement for screen readers, a notification if it was asked
+  // for. Neither says from whom or what.
+  const arrived = () => {
+    document.getElementById("announce").textContent = "";
+    setTimeout(() => { document.getElementById("announce").textContent = body.dataset.notice; }, 50);
+    if (!document.hidden || body.dataset.notify !== "yes" || !("Notification" in window) || Notification.permission !== "granted") return;
+    new Notification(body.dataset.title, { body: body.dataset.notice, tag: "backchannel", silent: true });
+  };
+  const ask = document.querySelector("[data-permission]");
+  if (ask) ask.addEventListener("change", () => {
+    if (ask.checked && "Notification" in window && Notification.permission === "default") Notification.requestPermission();
+  });
+
+  // The count in the title follows the list.
+  const title = () => {
+    const list = document.getElementById("people");
+    const n = list ? Number(list.dataset.unread) : 0;
+    document.title = (n > 0 ? "(" + n + ") " : "") + body.dataset.title;
+  };
+
+  // A log that was at its end stays there when it grows.
+  let atEnd = true;
+  const measure = () => { const l = log(); if (l) atEnd = l.scrollHeight - l.scrollTop - l.clientHeight < 80; };
+  const follow = () => { const l = log(); if (l && atEnd) l.scrollTop = l.scrollHeight; };
+  body.addEventListener("htmx:beforeSwap", (e) => { if (e.target.id === "log") measure(); });
+  body.addEventListener("htmx:afterSettle", (e) => {
+    if (e.target.id === "log") { follow(); fire("people"); }
+    title();
+  });
+  body.addEventListener("load", (e) => { if (e.target.tagName === "IMG") follow(); }, true); // a preview takes room only now
+  if (log()) log().addEventListener("scroll", measure, { passive: true });
+  if (log() && !new URLSearchParams(location.search).has("before")) log().scrollTop = log().scrollHeight;
+
+  // Drafts are kept in the station's vault as one types.
+  for (const form of document.querySelectorAll("form[data-draft]")) {
+    const kept = form.querySelector(".kept");
+    let timer, going = false;
+    form.addEventListener("submit", () => { going = true; clearTimeout(timer); });
+    form.addEventListener("input", (e) => {
+      if (e.target.type === "file" || e.target.type === "checkbox") return;
+      kept.textContent = "";
+      clearTimeout(timer);
+      timer = setTimeout(async () => {
+        const data = new URLSearchParams({ token: form.elements.token.value, kind: form.dataset.kind, text: form.elements.text.value });
+        if (form.elements.subject) data.set("subject", form.elements.subject.value);
+        const r = await fetch(form.dataset.draft, { method: "POST", body: data, headers: { "HX-Request": "true" } });
+        if (!going && r.ok) kept.textContent = await r.text();
+      }, 700);
+    });
+  }
+  // Enter sends a signal; with Shift it is a new line.
+  const signal = document.querySelector("form.signal textarea");
+  if (signal) signal.addEventListener("keydown", (e) => {
+    if (e.key === "Enter" && !e.shiftKey && !e.isComposing) { e.preventDefault(); signal.form.requestSubmit(); }
+  });
+
+  // How long a letter takes, before it is sent.
+  for (const form of document.querySelectorAll("form[data-estimate]")) {
+    const at = document.getElementById("estimate");
+    let timer;
+    form.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(async () => {
+        let n = new Blob([form.elements.text.value]).size;
+        for (const f of form.elements.attachment.files) n += f.size;
+        if (!n) return;
+        const r = await fetch(form.dataset.estimate + "?bytes=" + n, { headers: { "HX-Request": "true" } });
+        if (r.ok) at.textContent = await r.text();
+      }, 300);
+    });
+  }
+})();

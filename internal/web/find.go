@@ -1,0 +1,85 @@
+package web
+
+import (
+	"html/template"
+	"net/http"
+	"strings"
+	"time"
+
+	"backchannel/internal/station"
+)
+
+type searchPage struct {
+	Words   string
+	Contact contactView // of whom, if only of one
+	Hits    []hitView
+	Asked   bool
+}
+
+type hitView struct {
+	ID      string
+	Contact string
+	Name    string
+	Mine    bool
+	Letter  bool
+	Subject string
+	When    time.Time
+	Snippet template.HTML
+}
+
+func (p *Pages) search(v *visit) {
+	q := v.r.URL.Query()
+	page := searchPage{Words: strings.TrimSpace(q.Get("q"))}
+	if id := q.Get("in"); id != "" {
+		k, err := p.s.Contact(v.r.Context(), id)
+		if err != nil {
+			p.fail(v, err)
+			return
+		}
+		page.Contact = contactView{ContactInfo: k}
+	}
+	if page.Words != "" {
+		page.Asked = true
+		hits, err := p.s.Search(v.r.Context(), station.SearchQuery{Text: page.Words, Contact: page.Contact.ID, Limit: 100})
+		if err != nil {
+			p.fail(v, err)
+			return
+		}
+		for _, h := range hits {
+			page.Hits = append(page.Hits, hitView{h.ID, h.Contact, h.Name, h.Outgoing, h.Kind == "letter", h.Subject, h.Created, marked(h.Snippet)})
+		}
+	}
+	p.show(v, http.StatusOK, "search", page)
+}
+
+// marked shows where the words were found.
+func marked(snippet string) template.HTML {
+	s := template.HTMLEscapeString(snippet)
+	s = strings.NewReplacer("\ue000", "<mark>", "\ue001", "</mark>").Replace(s)
+	return template.HTML(s) //nolint:gosec // the text is escaped
+}
+
+func (p *Pages) mute(v *visit) {
+	p.act(v, "about.kept", func(c contactView) error {
+		_, err := p.s.SetMuted(v.r.Context(), c.ID, v.field("muted") == "yes")
+		return err
+	})
+}
+
+// keepTimes are the self-expiries that the page offers.
+var keepTimes = []struct {
+	Name string
+	For  time.Duration
+}{{"never", 0}, {"hour", time.Hour}, {"day", 24 * time.Hour}, {"week", 7 * 24 * time.Hour}, {"month", 30 * 24 * time.Hour}, {"year", 365 * 24 * time.Hour}}
+
+func (p *Pages) expire(v *visit) {
+	p.act(v, "about.kept", func(c contactView) error {
+		for _, k := range keepTimes {
+			if k.Name == v.field("expiry") {
+				_, err := p.s.SetExpiry(v.r.Context(), c.ID, k.For)
+				return err
+			}
+		}
+		return &station.Error{Code: station.CodeInvalid, Text: p.text.say("about.expiry.choose")}
+	})
+}

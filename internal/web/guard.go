@@ -1,0 +1,82 @@
+package web
+
+import (
+	"crypto/subtle"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// A Gate is one listener's way to the pages.
+type Gate struct {
+	// Hosts are the values of the Host header that are answered, host:port or host.
+	// Any other is refused: a name that somebody else controls may have been made to
+	// point here (DNS rebinding).
+	Hosts []string
+	// Remote gates serve paired devices only.
+	Remote bool
+	// Secure says that the listener speaks TLS.
+	Secure bool
+	// Port tells the cookies of stations on one machine apart.
+	Port string
+}
+
+// policy allows what the pages consist of and nothing else; no inline script or
+// style, no other origin, no frame.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
+
+// headers are sent with every answer of the pages.
+var headers = map[string]string{
+	"Content-Security-Policy":      policy,
+	"X-Content-Type-Options":       "nosniff",
+	"X-Frame-Options":              "DENY",
+	"Referrer-Policy":              "no-referrer",
+	"Cache-Control":                "no-store",
+	"Cross-Origin-Opener-Policy":   "same-origin",
+	"Cross-Origin-Resource-Policy": "same-origin",
+	"Permissions-Policy":           "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+	"X-Robots-Tag":                 "noindex",
+}
+
+// gateKey is how handlers find the gate of a request.
+type gateKey struct{}
+
+// Handler serves the pages through a gate.
+func (p *Pages) Handler(g Gate) http.Handler {
+	return shield(g, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if g.Remote && !strings.HasPrefix(r.URL.Path, "/pair/") && !strings.HasPrefix(r.URL.Path, "/assets/") && p.device(r, g) == "" {
+			p.refuse(w, http.StatusForbidden, p.text.say("refused.device"))
+			return
+		}
+		p.mux.ServeHTTP(w, withGate(r, g))
+	}))
+}
+
+// shield is what stands before every page, signed in or not: headers, the list of
+// names, and the refusal of requests that another site caused.
+func shield(g Gate, next http.Handler) http.Handler {
+	origins := http.NewCrossOriginProtection()
+	checked := origins.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for k, v := range headers {
+			w.Header().Set(k, v)
+		}
+		if !slices.Contains(g.Hosts, strings.ToLower(r.Host)) {
+			http.Error(w, "this name is not served here", http.StatusMisdirectedRequest)
+			return
+		}
+		// A request that another site's page caused, though it carries no form: an
+		// image, a frame, a script. Typing an address and following a link are "none".
+		if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+			if r.Method != http.MethodGet || r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document" {
+				http.Error(w, "another site caused this request", http.StatusForbidden)
+				return
+			}
+		}
+		checked.ServeHTTP(w, r)
+	})
+}
+
+// sameToken compares a form's token in constant time.
+func sameToken(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

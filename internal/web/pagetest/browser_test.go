@@ -1,0 +1,323 @@
+package pagetest_test
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// axe is Deque's axe-core (MPL 2.0, beside it), which finds accessibility problems.
+//
+//go:embed testdata/axe.min.js
+var axe string
+
+// browser is one Chromium for most tests. The cookies of stations do not meet in
+// it, for they carry their port.
+var browser struct {
+	once sync.Once
+	ctx  context.Context
+	end  func()
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if browser.end != nil {
+		browser.end()
+	}
+	os.Exit(code)
+}
+
+func startBrowser() (context.Context, func(), error) {
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
+		if p, err := exec.LookPath(name); err == nil {
+			path = p
+			break
+		}
+	}
+	if path == "" {
+		return nil, func() {}, errors.New("no Chromium on this machine: these tests need one")
+	}
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
+	alloc, endAlloc := chromedp.NewExecAllocator(context.Background(), opts...)
+	ctx, end := chromedp.NewContext(alloc)
+	return ctx, func() { end(); endAlloc() }, chromedp.Run(ctx)
+}
+
+// tab is a window at one station.
+type tab struct {
+	t    *testing.T
+	ctx  context.Context
+	base string
+
+	mu       sync.Mutex
+	problems []string
+	foreign  []string
+	expected []string
+}
+
+// open opens a window at a station. Whatever the console reports and whatever
+// asks for another host than loopback fails the test at its end.
+func open(t *testing.T, base string) *tab {
+	t.Helper()
+	browser.once.Do(func() { browser.ctx, browser.end, browser.err = startBrowser() })
+	needBrowser(t, browser.err)
+	return newTab(t, browser.ctx, base)
+}
+
+// openElsewhere opens a window of another browser, which has no cookies.
+func openElsewhere(t *testing.T, base string) *tab {
+	t.Helper()
+	ctx, end, err := startBrowser()
+	t.Cleanup(end)
+	needBrowser(t, err)
+	return newTab(t, ctx, base)
+}
+
+func needBrowser(t *testing.T, err error) {
+	t.Helper()
+	switch {
+	case err == nil:
+	case os.Getenv("BACKCHANNEL_REQUIRE_BROWSER") == "1":
+		t.Fatal(err)
+	default:
+		t.Skip(err)
+	}
+}
+
+func newTab(t *testing.T, parent context.Context, base string) *tab {
+	t.Helper()
+	ctx, end := chromedp.NewContext(parent)
+	t.Cleanup(end)
+	ctx, cancel := context.WithTimeout(ctx, 8*time.Minute)
+	t.Cleanup(cancel)
+	b := &tab{t: t, ctx: ctx, base: base}
+	chromedp.ListenTarget(ctx, b.observe)
+	b.run(network.Enable(), log.Enable(), runtime.Enable(), chromedp.EmulateViewport(1280, 860))
+	t.Cleanup(func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for _, p := range b.problems {
+			if slices.ContainsFunc(b.expected, func(e string) bool { return strings.Contains(p, e) }) {
+				continue
+			}
+			t.Errorf("the console of %s: %s", base, p)
+		}
+		for _, f := range b.foreign {
+			t.Errorf("a request left this machine: %s", f)
+		}
+	})
+	return b
+}
+
+func (b *tab) observe(e any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := e.(type) {
+	case *network.EventRequestWillBeSent:
+		u, err := url.Parse(e.Request.URL)
+		if err != nil || u.Scheme != "data" && u.Hostname() != "127.0.0.1" && u.Hostname() != "localhost" && u.Scheme != "about" {
+			b.foreign = append(b.foreign, e.Request.URL)
+		}
+	case *runtime.EventExceptionThrown:
+		b.problems = append(b.problems, e.ExceptionDetails.Text+" "+e.ExceptionDetails.URL)
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.APITypeError || e.Type == runtime.APITypeWarning {
+			b.problems = append(b.problems, fmt.Sprint(e.Type, " ", string(e.Args[0].Value)))
+		}
+	case *log.EventEntryAdded:
+		if e.Entry.Level == log.LevelError || e.Entry.Level == log.LevelWarning {
+			b.problems = append(b.problems, e.Entry.Text+" "+e.Entry.URL)
+		}
+	}
+}
+
+// expect says that answers of these codes are part of the test: the console
+// reports every failed load.
+func (b *tab) expect(codes ...int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range codes {
+		b.expected = append(b.expected, fmt.Sprintf("a status of %d", c))
+	}
+}
+
+// mayBreak says that the station goes away for a while.
+func (b *tab) mayBreak() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expected = append(b.expected, "net::ERR_", "a status of 502")
+}
+
+func (b *tab) run(actions ...chromedp.Action) {
+	b.t.Helper()
+	if err := chromedp.Run(b.ctx, actions...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// go to a page of the station.
+func (b *tab) visit(path string) {
+	b.t.Helper()
+	b.run(chromedp.Navigate(b.base+path), chromedp.WaitReady("body"))
+}
+
+func (b *tab) path() string {
+	b.t.Helper()
+	var at string
+	b.run(chromedp.Location(&at))
+	return strings.TrimPrefix(at, b.base)
+}
+
+func (b *tab) click(selector string) {
+	b.t.Helper()
+	b.within(soon, "the control "+selector, func() bool { return b.has(selector) })
+	b.run(chromedp.ScrollIntoView(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible))
+}
+
+// press clicks the button or link with these words.
+func (b *tab) press(words string) {
+	b.t.Helper()
+	path := fmt.Sprintf(`//*[self::button or self::a or self::summary][normalize-space()=%q]`, words)
+	ctx, cancel := context.WithTimeout(b.ctx, soon)
+	defer cancel()
+	if err := chromedp.Run(ctx, chromedp.Click(path, chromedp.BySearch, chromedp.NodeVisible)); err != nil {
+		b.t.Fatalf("pressing %q at %s: %v", words, b.path(), err)
+	}
+}
+
+func (b *tab) fill(selector, text string) {
+	b.t.Helper()
+	b.within(soon, "the field "+selector, func() bool {
+		var loaded bool // with its scripts: nobody types that fast
+		b.eval("document.readyState === 'complete'", &loaded)
+		return loaded && b.has(selector)
+	})
+	if len(text) > 500 { // typing takes its time
+		b.eval(fmt.Sprintf("(() => { const f = document.querySelector(%q); f.value = %q; f.dispatchEvent(new Event('input', {bubbles: true})); return 0 })()", selector, text), nil)
+		return
+	}
+	b.eval(fmt.Sprintf("(() => { document.querySelector(%q).value = ''; return 0 })()", selector), nil)
+	b.run(chromedp.SendKeys(selector, text, chromedp.ByQuery))
+}
+
+// soon is how long the machine itself may take, which may be busy.
+const soon = 45 * time.Second
+
+func (b *tab) has(selector string) bool {
+	var yes bool
+	b.eval(fmt.Sprintf("document.querySelector(%q) !== null", selector), &yes)
+	return yes
+}
+
+func (b *tab) eval(script string, into any) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+	defer cancel()
+	if err := chromedp.Run(ctx, chromedp.Evaluate(script, into)); err != nil {
+		// A page that is just being left has no script context, or never answers;
+		// whoever waits asks again.
+		if b.ctx.Err() != nil || !strings.Contains(err.Error(), "context") {
+			b.t.Fatalf("%s: %v", script, err)
+		}
+	}
+}
+
+func (b *tab) text() string {
+	b.t.Helper()
+	var s string
+	b.eval("document.body ? document.body.innerText : ''", &s)
+	return s
+}
+
+func (b *tab) textOf(selector string) string {
+	b.t.Helper()
+	var s string
+	b.eval(fmt.Sprintf("(document.querySelector(%q) || {}).innerText || ''", selector), &s)
+	return s
+}
+
+// within waits for a condition of the page.
+func (b *tab) within(limit time.Duration, what string, cond func() bool) {
+	b.t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(limit); !cond(); {
+		if time.Now().After(end) {
+			b.t.Fatalf("waited %v for %s in vain; the page at %s says:\n%s", limit, what, b.path(), b.text())
+		}
+		<-tick.C
+	}
+}
+
+// sees waits for words on the page, without loading it again.
+func (b *tab) sees(limit time.Duration, words string) {
+	b.t.Helper()
+	b.within(limit, fmt.Sprintf("%q", words), func() bool { return strings.Contains(b.text(), words) })
+}
+
+// signIn unlocks the pages.
+func (b *tab) signIn() {
+	b.t.Helper()
+	b.visit("/")
+	b.fill("#passphrase", passphrase)
+	b.press("Unlock")
+	b.within(soon, "the desk", func() bool { return b.has("#people") })
+}
+
+// accessible lets axe look at the page, in the given light.
+func (b *tab) accessible(where string) {
+	b.t.Helper()
+	var found string
+	script := `axe.run(document, {resultTypes: ["violations"]}).then((r) => JSON.stringify(r.violations
+		.filter((v) => v.impact === "serious" || v.impact === "critical")
+		.map((v) => v.id + ": " + v.help + ": " + v.nodes.map((n) => n.html.slice(0, 200) + " " + (n.any[0] || {}).message).join(" | "))))`
+	b.run(chromedp.Evaluate(axe+";0", nil), chromedp.Evaluate(script, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	var list []string
+	if err := json.Unmarshal([]byte(found), &list); err != nil {
+		b.t.Fatal(err)
+	}
+	for _, v := range list {
+		b.t.Errorf("%s: %s", where, v)
+	}
+}
+
+// scheme switches between light and dark.
+func (b *tab) scheme(name string) {
+	b.t.Helper()
+	b.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}))
+}
+
+// width sets the window's size; pages must not need to be scrolled sideways.
+func (b *tab) width(px, height int64) {
+	b.t.Helper()
+	b.run(chromedp.EmulateViewport(px, height))
+}
+
+func (b *tab) fits(where string) {
+	b.t.Helper()
+	var over int
+	b.eval("document.documentElement.scrollWidth - document.documentElement.clientWidth", &over)
+	if over > 0 {
+		b.t.Errorf("%s is %d px wider than the window", where, over)
+	}
+}
