@@ -162,7 +162,8 @@ func burnCommand() *cobra.Command {
 		Short: "Erase a contact and everything said with it",
 		Long: `Erase a contact: its keys first, then texts and letters, then every page of the
 vault that could hold a piece of them is written anew. It cannot be undone; meeting
-again takes a new invitation. If it is interrupted, the next start completes it.
+again takes a new invitation. If it is interrupted, the next start completes it. Every
+room in which the contact is a member goes with it, with what others said there.
 
 The contact's lane idles from the next set-up on, and the contact sees it vanish. If
 the moment must tell it nothing, first take the lane away with "backchannel lane
@@ -175,7 +176,7 @@ erases that key.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			if !yes {
-				return usage("burning cannot be undone: say --yes if you mean it")
+				return burnWarning(cmd, c, args[0])
 			}
 			if err := c.Burn(cmd.Context(), args[0]); err != nil {
 				return err
@@ -187,6 +188,18 @@ erases that key.`,
 	})
 	c.Flags().BoolVar(&yes, "yes", false, "do it")
 	return c
+}
+
+// burnWarning says what a burn would take along.
+func burnWarning(cmd *cobra.Command, c *web.Client, name string) error {
+	k, err := c.Contact(cmd.Context(), name)
+	if err != nil {
+		return err
+	}
+	if k.Rooms > 0 {
+		return usage("burning cannot be undone and takes %s with it: say --yes if you mean it", plural(int64(k.Rooms), "room"))
+	}
+	return usage("burning cannot be undone: say --yes if you mean it")
 }
 
 func panicCommand() *cobra.Command {

@@ -62,7 +62,7 @@ func (s *Station) info(k seen, now time.Time, sum vault.Summary) ContactInfo {
 	c := ContactInfo{
 		ID: hex.EncodeToString(k.contact.ID[:]), Name: k.contact.Name, Verified: k.contact.Verified,
 		Ready: k.ready, Together: k.together, Restored: k.restored && !k.contact.Verified, Lane: k.lane, Created: k.contact.Created,
-		Waiting: sum.Waiting, Unread: sum.Unread, LastItem: moment(sum.Last),
+		Waiting: sum.Waiting, Unread: sum.Unread, Rooms: sum.Rooms, LastItem: moment(sum.Last),
 		Muted: k.contact.Muted, Expiry: int64(k.contact.Expiry / time.Second),
 	}
 	switch k.phase {

@@ -378,7 +378,7 @@ func TestDraftsAndSummaries(t *testing.T) {
 	})
 	view(t, v, func(tx *Tx) error {
 		got, err := tx.Summaries()
-		if diff := cmp.Diff(map[contact.ID]Summary{a.ID: {1, 1, c.now}, b.ID: {}}, got); diff != "" {
+		if diff := cmp.Diff(map[contact.ID]Summary{a.ID: {1, 1, c.now, 0}, b.ID: {}}, got); diff != "" {
 			t.Error(diff)
 		}
 		d, err2 := tx.Draft(a.ID)

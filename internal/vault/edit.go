@@ -184,6 +184,7 @@ type Summary struct {
 	Waiting int       // items not yet delivered
 	Unread  int       // items that are here whole and were not read
 	Last    time.Time // of the newest item, zero if there is none
+	Rooms   int       // rooms that go with the contact
 }
 
 // Summaries returns the summary of every contact.
@@ -194,9 +195,10 @@ func (tx *Tx) Summaries() (map[contact.ID]Summary, error) {
 		return nil, err
 	}
 	err = tx.query(`SELECT id, (SELECT count(*) FROM items i INDEXED BY items_counted WHERE i.contact = c.number AND outgoing = 0 AND read = 0 AND finished > 0 AND note = 0 AND class <> ?1),
-		(SELECT created FROM items i WHERE i.contact = c.number AND note = 0 AND class <> ?1 ORDER BY i.number DESC LIMIT 1) FROM contacts c`, func(s *sqlite3.Stmt) error {
+		(SELECT created FROM items i WHERE i.contact = c.number AND note = 0 AND class <> ?1 ORDER BY i.number DESC LIMIT 1),
+		(SELECT count(*) FROM room_members r WHERE r.contact = c.number) FROM contacts c`, func(s *sqlite3.Stmt) error {
 		id, err := columnID(s, 0)
-		out[id] = Summary{waiting[id], s.ColumnInt(1), columnTime(s, 2)}
+		out[id] = Summary{waiting[id], s.ColumnInt(1), columnTime(s, 2), s.ColumnInt(3)}
 		return err
 	}, int(wire.ClassNegotiation))
 	return out, err

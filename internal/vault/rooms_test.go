@@ -222,7 +222,9 @@ func TestMessages(t *testing.T) {
 		return err
 	})
 	for _, again := range [][]byte{[]byte("mark of a key that is over"), []byte("mark of the next")} {
-		update(t, v, func(tx *Tx) error { return errors.Join(tx.PutLocal(1, again, []byte{}), tx.PutMachine(1, "k", nil, again)) })
+		update(t, v, func(tx *Tx) error {
+			return errors.Join(tx.PutLocal(1, again, []byte{}), tx.PutMachine(1, "k", nil, again))
+		})
 	}
 	if bytes.Contains(plainPages(t, v.path), []byte("mark of a key that is over")) {
 		t.Error("a page still has a key that was replaced")
