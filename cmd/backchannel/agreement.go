@@ -21,7 +21,7 @@ whom one of its issues concerns; free text concerns all. Another word in it is a
 agreement, to which nobody has consented. Nothing is agreed until every consent is
 there and everybody has confirmed.`,
 		Example: "  backchannel agreement propose \"Straits talks\" --package 91c03f2a --lapses 7d\n  backchannel agreement consent \"Straits talks\" 5be1f00c",
-	}, agreementProposeCommand(), agreementShowCommand(), agreementConsentCommand(), agreementWithdrawCommand())
+	}, agreementProposeCommand(), agreementShowCommand(), agreementConsentCommand(), agreementWithdrawCommand(), agreementSignCommand(), agreementStopCommand())
 }
 
 func agreementProposeCommand() *cobra.Command {

@@ -109,7 +109,7 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 		editCommand(), insertCommand(), eraseCommand(),
 		statusCommand(), unlockCommand(), lockCommand(), backupCommand())
 	group("deny", "Leave no proof and no trace:", exportCommand(), forgeCommand(), burnCommand(), panicCommand())
-	group("negotiate", "Negotiate:", roomCommand(), agendaCommand(), packageCommand(), offerCommand(), textCommand(), agreementCommand())
+	group("negotiate", "Negotiate:", roomCommand(), agendaCommand(), packageCommand(), offerCommand(), textCommand(), roundCommand(), agreementCommand(), communiqueCommand())
 	group("check", "Check what was agreed:", verifyCommand())
 	group("run", "Run a station or a network:",
 		stationCommand(), restoreCommand(), networkCommand(), relayCommand(), entryCommand(), tokenCommand(), manCommand())

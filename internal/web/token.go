@@ -36,6 +36,13 @@ var scopes = map[string]station.Scope{
 	"send-offer": station.ScopeNegotiate,
 	"new-room":   owner, "join-room": owner, "decline-room": owner, "erase-room": owner,
 
+	"blind-rounds": station.ScopeRead, "blind-round": station.ScopeRead, "agreements": station.ScopeRead, "agreement": station.ScopeRead,
+	"communiques": station.ScopeRead, "communique-file": station.ScopeRead,
+	// What binds, and what a person would accept, is a person's to say.
+	"propose-round": owner, "join-round": owner, "decline-round": owner, "choose-round": owner,
+	"propose-agreement": owner, "consent": owner, "sign": owner, "stop-signing": owner, "seal-key": owner,
+	"propose-communique": owner, "approve-communique": owner, "release-communique": owner,
+
 	// Whom one meets, and what is erased, is a person's decision. forge is the
 	// person's as well: it can begin with a real conversation.
 	"unlock": owner, "lock": owner, "invite": owner, "cancel-invitation": owner, "accept": owner, "rename": owner,
