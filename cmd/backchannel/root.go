@@ -106,6 +106,7 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 		sendCommand(), inboxCommand(), readCommand(), followCommand(), statusCommand(), unlockCommand(), lockCommand(),
 		openCommand(), pairCommand(), backupCommand())
 	group("deny", "Leave no proof and no trace:", exportCommand(), forgeCommand(), burnCommand(), panicCommand())
+	group("check", "Check what was agreed:", verifyCommand())
 	group("run", "Run a station or a network:",
 		stationCommand(), restoreCommand(), networkCommand(), relayCommand(), entryCommand(), tokenCommand(), manCommand())
 	return root

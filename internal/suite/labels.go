@@ -58,8 +58,37 @@ const (
 	LabelBackup      Label = "backchannel/v1/backup"       // key of a backup from its passphrase
 	LabelBackupPiece Label = "backchannel/v1/backup/piece" // key of one piece of it
 
+	LabelStatement Label = "backchannel/v1/negotiation/statement" // id of a statement, over its envelope without vouch tags
+	LabelRoom      Label = "backchannel/v1/negotiation/room"      // id of a room, over what its members confirmed
+	LabelHeads     Label = "backchannel/v1/negotiation/heads"     // what a member holds, up to a vector
+	LabelVouch     Label = "backchannel/v1/negotiation/vouch"     // vouch tag of a statement
+	LabelCore      Label = "backchannel/v1/negotiation/core"      // what the parties to an agreement consent to
+
 	LabelSeedEd25519 Label = "backchannel/v1/relay/ed25519" // a relay's Ed25519 seed from its one seed
 	LabelSeedMLDSA   Label = "backchannel/v1/relay/mldsa65" // a relay's ML-DSA-65 seed from its one seed
+
+	LabelSealHandshake   Label = "backchannel/v1/seal/handshake"   // MACed confirmation of an agreement's core
+	LabelSealKeys        Label = "backchannel/v1/seal/keys"        // H(L) in the first line of M
+	LabelSealCoefficient Label = "backchannel/v1/seal/coefficient" // a_i
+	LabelSealSession     Label = "backchannel/v1/seal/session"     // sid
+	LabelSealCommitment  Label = "backchannel/v1/seal/commitment"  // commitment to R_i
+	LabelSealEcho        Label = "backchannel/v1/seal/echo"        // hash of all commitments
+)
+
+// The labels of blind rounds (docs/negotiation.md).
+const (
+	LabelRoundContext   Label = "backchannel/v1/negotiation/round/context"    // ctx
+	LabelRoundSeed      Label = "backchannel/v1/negotiation/round/seed"       // key of one step's secrets
+	LabelRoundSecret    Label = "backchannel/v1/negotiation/round/secret"     // one of a step's secrets
+	LabelRoundNonce     Label = "backchannel/v1/negotiation/round/scalar"     // scalar from a secret
+	LabelRoundCoin      Label = "backchannel/v1/negotiation/round/coin"       // H(coin)
+	LabelRoundCommit    Label = "backchannel/v1/negotiation/round/commit"     // commitment to key, proof and coin
+	LabelRoundBody      Label = "backchannel/v1/negotiation/round/body"       // hash of one message in T
+	LabelRoundView      Label = "backchannel/v1/negotiation/round/transcript" // T
+	LabelRoundProof     Label = "backchannel/v1/negotiation/round/proof"      // scope of a proof
+	LabelRoundChallenge Label = "backchannel/v1/negotiation/round/challenge"  // challenge of a proof
+	LabelRoundOpen      Label = "backchannel/v1/negotiation/round/open"       // domain of an opening's proof
+	LabelRoundOrder     Label = "backchannel/v1/negotiation/round/order"      // order of opening
 )
 
 // Labels lists every label once, for the vectors and for the test that each is
@@ -74,4 +103,8 @@ var Labels = []Label{
 	LabelIntroRV, LabelIntroHeal, LabelConfirm, LabelWords,
 	LabelHealKEM, LabelHealRoot, LabelHealRV, LabelHealHeal, LabelRestore, LabelRestoreTag, LabelRestoreS,
 	LabelVault, LabelBackup, LabelBackupPiece, LabelSeedEd25519, LabelSeedMLDSA,
+	LabelStatement, LabelRoom, LabelHeads, LabelVouch, LabelCore,
+	LabelSealHandshake, LabelSealKeys, LabelSealCoefficient, LabelSealSession, LabelSealCommitment, LabelSealEcho,
+	LabelRoundContext, LabelRoundSeed, LabelRoundSecret, LabelRoundNonce, LabelRoundCoin, LabelRoundCommit,
+	LabelRoundBody, LabelRoundView, LabelRoundProof, LabelRoundChallenge, LabelRoundOpen, LabelRoundOrder,
 }

@@ -6,7 +6,7 @@
 //
 //	KEM         ML-KEM-768 + X25519 (MLKEM768-X25519 of draft-ietf-hpke-pq, "X-Wing")
 //	HPKE        RFC 9180 with that KEM, HKDF-SHA256 and AES-256-GCM
-//	hash        SHA-256, HMAC-SHA-256, HKDF-SHA256
+//	hash        SHA-256, HMAC-SHA-256, HKDF-SHA256; SHA-512 in blind rounds
 //	cell layer  AES-256-CTR
 //	end to end  AES-256-GCM, each key used once
 //	signatures  Ed25519 and ML-DSA-65 together; both must verify
@@ -16,12 +16,14 @@
 package suite
 
 import (
+	"crypto"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	_ "crypto/sha512" // WideHash
 	"crypto/subtle"
 	"errors"
 )
@@ -66,6 +68,10 @@ func Hash(label Label, parts ...[]byte) (out [HashSize]byte) {
 	h.Sum(out[:0])
 	return out
 }
+
+// WideHash is the hash of ristretto255's suite in RFC 9497, SHA-512, for
+// libraries that want to be told.
+const WideHash = crypto.SHA512
 
 // Digest is plain SHA-256, for checksums shown to people and for full-hash
 // duplicate detection; it separates no domains.

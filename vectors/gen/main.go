@@ -27,6 +27,9 @@ var files = []struct {
 	{"mix.json", mixVectors},
 	{"pairwise.json", pairwiseVectors},
 	{"contact.json", contactVectors},
+	{"seal.json", sealVectors},
+	{"negotiation.json", negotiationVectors},
+	{"blind.json", blindVectors},
 }
 
 func main() {

@@ -1,0 +1,250 @@
+package negotiation
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// Script is a negotiation that never took place. Forge plays it with the code that
+// carries real ones, so that nothing tells its result from a real room: that is why
+// a room that somebody shows proves nothing.
+type Script struct {
+	Title   string        `json:"title"`
+	Members []string      `json:"members"` // names; a line speaks of them by place, from 0
+	Start   time.Time     `json:"start"`   // when the room was proposed
+	Lines   []Line        `json:"lines"`
+	Delay   time.Duration `json:"delay_ns,omitempty"` // of every delivery; 4 seconds if 0
+}
+
+// Line is one statement of a script. In the JSON of Body, "@name" stands for the
+// statement of the line of that name, "@core:name" for the core of the agreement in
+// it, and "@member:0" for a member.
+type Line struct {
+	Name string          `json:"name,omitempty"`
+	At   time.Time       `json:"at"`
+	By   int             `json:"by"`
+	To   *int            `json:"to,omitempty"` // private, to one member
+	Kind Kind            `json:"kind"`
+	Body json.RawMessage `json:"body,omitempty"`
+	Raw  []byte          `json:"raw,omitempty"` // of a kind under round/ or sign/, in place of Body
+}
+
+// Forged is one member's copy of a made-up room: what its station would have kept.
+type Forged struct {
+	Charter Charter
+	Rows    []Row
+	Local   []byte
+	Names   map[MemberID]string
+	Lines   map[string]ID // statements by the names of their lines
+	Room    *Room
+}
+
+// Forge plays a script and returns every member's copy, in the order of
+// Script.Members. Whatever real stations do by themselves (confirm a take, hand out
+// vouch keys, compare) happens here too. A line that a real room would refuse is an
+// error.
+func Forge(s Script, random io.Reader) ([]Forged, error) {
+	if s.Delay == 0 {
+		s.Delay = 4 * time.Second
+	}
+	f := &forge{script: s, delay: s.Delay, random: random, lines: map[string]ID{}, cores: map[string]ID{}}
+	if err := f.gather(); err != nil {
+		return nil, err
+	}
+	for i, l := range s.Lines {
+		if err := f.speak(l); err != nil {
+			return nil, fmt.Errorf("line %d of the script: %w", i+1, err)
+		}
+	}
+	if err := f.deliver(time.Unix(maxTime, 0)); err != nil {
+		return nil, err
+	}
+	for i := range f.copies {
+		c := &f.copies[i]
+		c.Local, c.Lines, c.Names = c.Room.Local(), f.lines, map[MemberID]string{}
+		for j, name := range s.Members {
+			c.Names[f.copies[j].Charter.Self] = name
+		}
+	}
+	return f.copies, nil
+}
+
+type forge struct {
+	script Script
+	delay  time.Duration
+	random io.Reader
+	copies []Forged
+	now    time.Time
+	flying []flight // in order of arrival
+	lines  map[string]ID
+	cores  map[string]ID
+}
+
+type flight struct {
+	from, to int
+	raw      []byte
+	at       time.Time
+}
+
+// contactIn is how member i calls member j among its contacts.
+func contactIn(i, j int) Contact { return Contact{byte(i) + 1, byte(j) + 1} }
+
+// gather makes the room: invitation, member ids, confirmations.
+func (f *forge) gather() error {
+	n := len(f.script.Members)
+	if n < 2 || n > MaxMembers {
+		return refused("a room has 2 to %d members", MaxMembers)
+	}
+	formations := make([]*Formation, n)
+	contacts := func(i int) (list []Contact) {
+		for j := range n {
+			if j != i {
+				list = append(list, contactIn(i, j))
+			}
+		}
+		return list
+	}
+	now := f.script.Start
+	type message struct {
+		from, to int
+		raw      []byte
+	}
+	var queue []message
+	post := func(from int, out []Out) {
+		for _, o := range out {
+			queue = append(queue, message{from, int(o.To[1]) - 1, o.Raw})
+		}
+	}
+	first, out, err := NewFormation(f.script.Title, contacts(0), f.script.Members, nil, n-1, now, f.random)
+	if err != nil {
+		return err
+	}
+	formations[0] = first
+	post(0, out)
+	for len(queue) > 0 {
+		m := queue[0]
+		queue = queue[1:]
+		now = now.Add(f.delay)
+		if formations[m.to] == nil {
+			if formations[m.to], err = Invited(contactIn(m.to, m.from), m.raw, now); err != nil {
+				return err
+			}
+			if out, err = formations[m.to].Join(contacts(m.to), n-1, f.random); err != nil {
+				return err
+			}
+		} else if out, err = formations[m.to].Apply(contactIn(m.to, m.from), m.raw, now); err != nil {
+			return err
+		}
+		post(m.to, out)
+	}
+	for _, m := range formations {
+		c, err := m.Charter(now)
+		if err != nil {
+			return err
+		}
+		f.copies = append(f.copies, Forged{Charter: c, Room: NewRoom(c, f.random)})
+	}
+	f.now = now
+	return nil
+}
+
+func (f *forge) keep(i int, c Change, at time.Time) {
+	f.copies[i].Rows = append(f.copies[i].Rows, c.Rows...)
+	for _, o := range c.Out {
+		f.flying = append(f.flying, flight{i, int(o.To[1]) - 1, o.Raw, at.Add(f.delay)})
+	}
+}
+
+// deliver brings everything that arrives until then.
+func (f *forge) deliver(until time.Time) error {
+	for len(f.flying) > 0 && !f.flying[0].at.After(until) {
+		l := f.flying[0]
+		f.flying = f.flying[1:]
+		c, err := f.copies[l.to].Room.Apply(contactIn(l.to, l.from), l.raw, l.at)
+		if err != nil {
+			return err
+		}
+		f.keep(l.to, c, l.at)
+	}
+	return nil
+}
+
+var reference = regexp.MustCompile(`"@(member:|core:)?([^"]*)"`)
+
+func (f *forge) speak(l Line) error {
+	if l.By < 0 || l.By >= len(f.copies) || l.To != nil && (*l.To < 0 || *l.To >= len(f.copies) || *l.To == l.By) {
+		return refused("there is no such member")
+	}
+	if l.At.Before(f.now) {
+		return refused("it stands before the line that precedes it, or before the room was complete at %s", f.now.UTC().Format(time.RFC3339))
+	}
+	f.now = l.At
+	if err := f.deliver(l.At); err != nil {
+		return err
+	}
+	room := f.copies[l.By].Room
+	var to MemberID
+	if l.To != nil {
+		to = f.copies[*l.To].Charter.Self
+	}
+	var c Change
+	var err error
+	if l.Kind.opaque() {
+		c, err = room.SayOpaque(l.Kind, l.Raw, to, l.At)
+	} else {
+		var body Body
+		if body, err = f.body(l); err == nil {
+			c, err = room.Say(body, to, l.At)
+		}
+		if a, ok := body.(*Agreement); ok && l.Name != "" {
+			f.cores[l.Name] = a.Core()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(c.Rows, func(r Row) bool { return r.From == room.self && !r.Erased }); i >= 0 && l.Name != "" {
+		f.lines[l.Name] = c.Rows[i].ID
+	}
+	f.keep(l.By, c, l.At)
+	return nil
+}
+
+// body puts ids in the places of references.
+func (f *forge) body(l Line) (Body, error) {
+	var missing string
+	text := reference.ReplaceAllFunc(l.Body, func(m []byte) []byte {
+		p := reference.FindSubmatch(m)
+		var id fmt.Stringer
+		switch name := string(p[2]); string(p[1]) {
+		case "member:":
+			var i int
+			if _, err := fmt.Sscanf(name, "%d", &i); err != nil || i < 0 || i >= len(f.copies) {
+				missing = string(m)
+				return m
+			}
+			id = f.copies[i].Charter.Self
+		case "core:":
+			core, ok := f.cores[name]
+			if !ok {
+				missing = string(m)
+			}
+			id = core
+		default:
+			line, ok := f.lines[name]
+			if !ok {
+				missing = string(m)
+			}
+			id = line
+		}
+		return []byte(`"` + id.String() + `"`)
+	})
+	if missing != "" {
+		return nil, refused("%s refers to nothing before it", missing)
+	}
+	return BodyFromJSON(l.Kind, text)
+}

@@ -1,0 +1,97 @@
+package negotiation
+
+import (
+	"slices"
+	"time"
+)
+
+// local is what a room keeps besides its rows: vouch keys and tags, which are
+// erased, alarms that came of them, and what this member alone knows. It never
+// leaves the station and is in no export.
+type local struct {
+	KeysOut  []keyOut            `cbor:"1,keyasint,omitempty"`
+	KeysIn   []keyIn             `cbor:"2,keyasint,omitempty"`
+	Tags     []tagRecord         `cbor:"3,keyasint,omitempty"`
+	Hearsay  []hearsay           `cbor:"4,keyasint,omitempty"`
+	Alarms   []Alarm             `cbor:"5,keyasint,omitempty"`
+	Progress map[ID]string       `cbor:"6,keyasint,omitempty"` // states that another package reported
+	Drafts   map[uint64]Offer    `cbor:"7,keyasint,omitempty"` // offers that were not sent
+	NextID   uint64              `cbor:"8,keyasint,omitempty"`
+	Notes    map[ID]string       `cbor:"9,keyasint,omitempty"`  // what Progress said besides the state
+	Refusals map[MemberID]uint64 `cbor:"10,keyasint,omitempty"` // items not taken, kept or not
+	Frozen   bool                `cbor:"11,keyasint,omitempty"`
+}
+
+// Local is the part of a room that its rows do not hold, encoded for the vault. It
+// has keys: it belongs under the vault's encryption and nowhere else.
+func (r *Room) Local() []byte { return encode(&r.local) }
+
+func (l *local) normalize() {
+	for i := range l.Alarms {
+		l.Alarms[i].At = l.Alarms[i].At.UTC()
+	}
+}
+
+// Freeze ends this member's part in the room for good: it listens and says nothing
+// more. A station that was restored from a backup does it in every room, because it
+// may have forgotten what it said last and would say something else in its place. The
+// others are told in words; the members go on in a new room.
+func (r *Room) Freeze() { r.local.Frozen = true }
+
+// KeepDraft keeps an offer that is not sent yet, under number; 0 is a new one. It
+// returns the number.
+func (r *Room) KeepDraft(number uint64, o Offer) (uint64, error) {
+	if _, ok := r.local.Drafts[number]; number != 0 && !ok {
+		return 0, refused("there is no draft %d", number)
+	}
+	if len(r.local.Drafts) >= MaxTerms && number == 0 {
+		return 0, refused("%d offers are drafted already: send or drop one", MaxTerms)
+	}
+	if err := o.check(); err != nil {
+		return 0, err
+	}
+	if number == 0 {
+		r.local.NextID++
+		number = r.local.NextID
+	}
+	if r.local.Drafts == nil {
+		r.local.Drafts = map[uint64]Offer{}
+	}
+	r.local.Drafts[number] = o
+	return number, nil
+}
+
+// DropDraft forgets a drafted offer.
+func (r *Room) DropDraft(number uint64) { delete(r.local.Drafts, number) }
+
+// Progress reports where a round or an agreement stands once another package
+// (blind, seal) carries it. Only what the tables allow is taken. note is shown beside
+// the state, for instance who was invalid.
+func (r *Room) Progress(id ID, state, note string, now time.Time) error {
+	s, ok := r.byID[id]
+	if !ok {
+		return refused("there is no such statement in the room")
+	}
+	v := r.evaluate(seconds(now))
+	allowed := false
+	switch s.Body.(type) {
+	case *Round:
+		from := v.rounds[id].State
+		allowed = from != RoundProposed && from.MayBecome(RoundState(state))
+	case *Agreement:
+		from, to := v.agreements[id].State, AgreementState(state)
+		allowed = !slices.Contains([]AgreementState{AgreementDrafting, AgreementConsenting, AgreementReady}, to) && from.MayBecome(to) &&
+			(to != AgreementConfirmed || v.agreements[id].body.Level == Handshake) && (to != AgreementCommitments || v.agreements[id].body.Level != Handshake)
+	}
+	if !allowed {
+		return refused("it cannot become %q from where it stands", state)
+	}
+	if err := CheckLine("a note", note, MaxNote); err != nil {
+		return err
+	}
+	if r.local.Progress == nil {
+		r.local.Progress, r.local.Notes = map[ID]string{}, map[ID]string{}
+	}
+	r.local.Progress[id], r.local.Notes[id] = state, note
+	return nil
+}

@@ -1,0 +1,245 @@
+package negotiation
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// View is a room as a page shows it. It has no key, no tag and no contact. Lists are
+// ordered by the authors' times, then by id, so that members see one order.
+type View struct {
+	Room        ID               `json:"room"`
+	Title       string           `json:"title"`
+	Previous    *ID              `json:"previous,omitempty"` // the room that this one continues
+	Created     time.Time        `json:"created"`
+	Self        MemberID         `json:"self"`
+	Members     []MemberView     `json:"members"`
+	Agenda      *AgendaView      `json:"agenda,omitempty"` // the one that holds
+	Proposed    []AgendaView     `json:"proposed"`         // later ones that do not hold yet
+	Table       []TableRow       `json:"table"`
+	Packages    []PackageView    `json:"packages"`
+	Offers      []OfferView      `json:"offers"`
+	Unsent      []UnsentOffer    `json:"unsent"` // offers that are drafts
+	Drafts      []DraftView      `json:"drafts"`
+	Rounds      []RoundView      `json:"rounds"`
+	Agreements  []AgreementView  `json:"agreements"`
+	Communiques []CommuniqueView `json:"communiques"`
+	Timeline    []*Statement     `json:"timeline"`
+	Alarms      []Alarm          `json:"alarms"`
+	NotRead     []*Statement     `json:"not_understood"`
+	Refused     int              `json:"refused"` // items that could not be read at all
+	Frozen      bool             `json:"frozen"`  // this member says nothing more here
+}
+
+// MemberView is a member of the room and how far its copy was compared with ours.
+type MemberView struct {
+	ID       MemberID   `json:"id"`
+	Name     string     `json:"name"`
+	Self     bool       `json:"self"`
+	Said     int        `json:"said"`     // statements to the room that are here
+	Compared int        `json:"compared"` // of all statements to the room here, those that it is known to hold alike
+	Last     *time.Time `json:"last,omitempty"`
+}
+
+// TableRow is one issue of the agenda that holds, with what each member last put on
+// the table about it.
+type TableRow struct {
+	Issue     Issue      `json:"issue"`
+	Affects   []MemberID `json:"affects"`
+	Positions []Position `json:"positions"`
+}
+
+// Position is what a member last said it would settle an issue at.
+type Position struct {
+	Member  MemberID  `json:"member"`
+	Value   Value     `json:"value"`
+	Show    string    `json:"show"`
+	In      ID        `json:"in"` // the package or offer
+	Kind    Kind      `json:"kind"`
+	Private bool      `json:"private"`
+	Time    time.Time `json:"time"`
+}
+
+// UnsentOffer is an offer that was written and not sent.
+type UnsentOffer struct {
+	Number uint64     `json:"number"`
+	State  OfferState `json:"state"` // draft
+	Offer
+}
+
+// View is the room at now. names gives the name by which the user knows a member; it
+// enters the texts of alarms only.
+func (r *Room) View(now time.Time, names func(MemberID) string) *View {
+	now = seconds(now)
+	e := r.evaluate(now)
+	v := &View{Room: r.charter.Room, Title: r.charter.Plan.Title, Created: r.charter.Created, Self: r.self, Frozen: r.local.Frozen,
+		Proposed: []AgendaView{}, Unsent: []UnsentOffer{}, Timeline: []*Statement{}, NotRead: []*Statement{}}
+	if len(r.charter.Plan.Previous) == IDSize {
+		id := ID(r.charter.Plan.Previous)
+		v.Previous = &id
+	}
+	for _, m := range r.members {
+		v.Members = append(v.Members, r.memberView(m, names))
+	}
+	v.Table = e.table(r)
+	for _, a := range listed(e.agendas, func(a *AgendaView) (time.Time, ID) { return a.Time, a.ID }) {
+		switch {
+		case a.ID == e.heldID:
+			v.Agenda = &a
+		case e.held == nil || a.Rev > e.held.Rev:
+			v.Proposed = append(v.Proposed, a)
+		}
+	}
+	v.Packages = listed(e.packages, func(p *PackageView) (time.Time, ID) { return p.Time, p.ID })
+	v.Offers = listed(e.offers, func(o *OfferView) (time.Time, ID) { return o.Time, o.ID })
+	v.Rounds = listed(e.rounds, func(o *RoundView) (time.Time, ID) { return o.Time, o.ID })
+	v.Agreements = listed(e.agreements, func(a *AgreementView) (time.Time, ID) { return a.Time, a.ID })
+	v.Communiques = listed(e.communiques, func(q *CommuniqueView) (time.Time, ID) { return q.Time, q.ID })
+	v.Drafts = listed(e.drafts, func(d *DraftView) (time.Time, ID) { return d.Time, d.ID })
+	for i := range v.Drafts {
+		if d := &v.Drafts[i]; d.Base != nil && d.Problem == "" {
+			d.Changes = Diff(e.drafts[*d.Base].Text, d.Text)
+		}
+	}
+	for _, n := range sortedKeys(r.local.Drafts) {
+		v.Unsent = append(v.Unsent, UnsentOffer{n, OfferDraft, r.local.Drafts[n]})
+	}
+	for _, s := range r.statements {
+		switch {
+		case s.Kind == kindKeys || s.Kind == kindGossip:
+		case s.Body == nil && !s.Kind.opaque():
+			v.NotRead = append(v.NotRead, s)
+			v.Timeline = append(v.Timeline, s)
+		default:
+			v.Timeline = append(v.Timeline, s)
+		}
+	}
+	slices.SortStableFunc(v.Timeline, func(a, b *Statement) int {
+		if sameChain(a, b) {
+			return cmp.Compare(a.Seq, b.Seq)
+		}
+		return cmp.Or(a.Time.Compare(b.Time), bytes.Compare(a.ID[:], b.ID[:]))
+	})
+	for _, n := range r.local.Refusals {
+		v.Refused += int(n)
+	}
+	v.Alarms = r.alarms(now, names)
+	return v
+}
+
+// alarms are all alarms with their text: those that were raised, and those of the
+// moment.
+func (r *Room) alarms(now time.Time, names func(MemberID) string) (list []Alarm) {
+	list = append(append([]Alarm{}, r.local.Alarms...), r.missing(now)...)
+	for i := range list {
+		list[i].Text = list[i].wording(names)
+	}
+	return list
+}
+
+func (a Alarm) wording(names func(MemberID) string) string {
+	var pairs []string
+	for i, m := range a.About {
+		pairs = append(pairs, []string{"{0}", "{1}"}[i], names(m))
+	}
+	return strings.NewReplacer(pairs...).Replace(wording[a.Type])
+}
+
+func (r *Room) memberView(m MemberID, names func(MemberID) string) MemberView {
+	v := MemberView{ID: m, Name: names(m), Self: m == r.self, Said: len(r.told[m].list)}
+	for i, n := range r.vector() {
+		if m == r.self {
+			v.Compared += int(n)
+		} else {
+			v.Compared += int(min(n, r.compared[m][i]))
+		}
+	}
+	if n := v.Said; n > 0 {
+		at := r.told[m].list[n-1].Time
+		v.Last = &at
+	}
+	return v
+}
+
+// table lists each issue with the latest position of every member, as far as this
+// member was told.
+func (v *evaluation) table(r *Room) (rows []TableRow) {
+	rows = []TableRow{}
+	if v.held == nil {
+		return rows
+	}
+	// Of one chain the last statement counts; of a member's several audiences the one
+	// that was spoken to last by its clock.
+	type place struct {
+		member, to MemberID
+		issue      uint64
+	}
+	latest := map[place]Position{}
+	put := func(s *Statement, issue uint64, value Value) {
+		k := place{s.From, s.To, issue}
+		if old, ok := latest[k]; ok && r.byID[old.In].Seq > s.Seq {
+			return
+		}
+		latest[k] = Position{Member: s.From, Value: value, In: s.ID, Kind: s.Kind, Private: s.Private(), Time: s.Time}
+	}
+	// A position outlives a new revision of the agenda if it still fits its issue.
+	for _, s := range r.statements {
+		switch b := s.Body.(type) {
+		case *Package:
+			if v.packages[s.ID].Problem == "" {
+				for n, value := range b.Values {
+					put(s, n, value)
+				}
+			}
+		case *Offer:
+			if v.offers[s.ID].Problem == "" {
+				for _, t := range b.terms() {
+					put(s, t.Issue, t.Value)
+				}
+			}
+		}
+	}
+	for _, i := range v.held.Issues {
+		row := TableRow{Issue: i, Affects: i.affected(r.members), Positions: []Position{}}
+		for _, m := range r.members {
+			var found []Position
+			for _, to := range append([]MemberID{{}}, r.members...) {
+				if p, ok := latest[place{m, to, i.ID}]; ok && p.Value.fits(i) == nil {
+					found = append(found, p)
+				}
+			}
+			if len(found) > 0 {
+				p := slices.MaxFunc(found, func(a, b Position) int { return cmp.Or(a.Time.Compare(b.Time), bytes.Compare(a.In[:], b.In[:])) })
+				p.Show = p.Value.Show(i)
+				row.Positions = append(row.Positions, p)
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func listed[T any](m map[ID]*T, by func(*T) (time.Time, ID)) []T {
+	list := []T{}
+	for _, t := range m {
+		list = append(list, *t)
+	}
+	slices.SortFunc(list, func(a, b T) int {
+		at, ai := by(&a)
+		bt, bi := by(&b)
+		return cmp.Or(at.Compare(bt), bytes.Compare(ai[:], bi[:]))
+	})
+	return list
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+
+// IsAgreed reports that nothing of an object is open any more, for pages: whatever
+// is not yet agreed must look not agreed.
+func (a *AgreementView) IsAgreed() bool {
+	return a.State == AgreementConfirmed || a.State == AgreementSealed
+}
