@@ -107,6 +107,11 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 		openCommand(), pairCommand(), backupCommand())
 	group("deny", "Leave no proof and no trace:", exportCommand(), forgeCommand(), burnCommand(), panicCommand())
 	group("check", "Check what was agreed:", verifyCommand())
+		sendCommand(), draftCommand(), inboxCommand(), readCommand(), searchCommand(), ackCommand(), cancelCommand(), followCommand(),
+		editCommand(), insertCommand(), eraseCommand(), expireCommand(), muteCommand(true), muteCommand(false), renameCommand(),
+		statusCommand(), unlockCommand(), lockCommand(), backupCommand())
+	group("check", "Check what was agreed:", verifyCommand())
+	group("deny", "Leave no proof and no trace:", exportCommand(), forgeCommand(), burnCommand(), panicCommand())
 	group("run", "Run a station or a network:",
 		stationCommand(), restoreCommand(), networkCommand(), relayCommand(), entryCommand(), tokenCommand(), manCommand())
 	return root

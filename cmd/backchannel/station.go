@@ -130,7 +130,11 @@ the hash of the network file. Compare that hash with the relays' operators.`,
 func stationCheckCommand() *cobra.Command {
 	var config string
 	c := &cobra.Command{
-		Use: "check", Short: "Check a station's configuration and network file", Args: cobra.NoArgs,
+		Use: "check", Short: "Check a station's configuration and network file",
+		Long: `Check what a station would start with: its configuration, account key and the
+pinned network file with every signature. Nothing is started or changed.`,
+		Example: "  backchannel station check --config ~/.backchannel/station.toml",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := station.LoadConfig(config)
 			if err != nil {

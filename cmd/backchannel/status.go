@@ -14,7 +14,11 @@ import (
 
 func statusCommand() *cobra.Command {
 	return clientCommand(&cobra.Command{
-		Use: "status", Short: "Show the station, its network and what waits", Args: cobra.NoArgs,
+		Use: "status", Short: "Show the station, its network and what waits",
+		Long: `Show whether the traffic is the same as always, or what is wrong; the network and who
+runs its relays; how many stations take part; lanes; and what waits to be delivered.`,
+		Example: "  backchannel status\n  backchannel status --json",
+		Args:    cobra.NoArgs,
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
 			s, err := c.Status(cmd.Context())
 			if err != nil {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
-	"net/textproto"
 	"strings"
 	"unicode/utf8"
 
@@ -61,8 +60,8 @@ func ComposeLetter(text, textType string, parts []Part) (mediaType string, conte
 	}
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
-	write := func(h textproto.MIMEHeader, content []byte) error {
-		h.Set("Content-Transfer-Encoding", "binary")
+	write := func(h map[string][]string, content []byte) error {
+		h["Content-Transfer-Encoding"] = []string{"binary"}
 		p, err := w.CreatePart(h)
 		if err == nil {
 			_, err = p.Write(content)
@@ -72,7 +71,7 @@ func ComposeLetter(text, textType string, parts []Part) (mediaType string, conte
 		}
 		return err
 	}
-	if err := write(textproto.MIMEHeader{"Content-Type": {readableType(textType) + textCharset}}, []byte(text)); err != nil {
+	if err := write(map[string][]string{"Content-Type": {readableType(textType) + textCharset}}, []byte(text)); err != nil {
 		return "", nil, err
 	}
 	for _, p := range parts {
@@ -80,10 +79,10 @@ func ComposeLetter(text, textType string, parts []Part) (mediaType string, conte
 		if t == "" || !validType(t) {
 			t = unknownType
 		}
-		h := textproto.MIMEHeader{"Content-Type": {t}, "Content-Disposition": {"attachment"}}
+		h := map[string][]string{"Content-Type": {t}, "Content-Disposition": {"attachment"}}
 		if name := fit(p.Name, MaxName); name != "" {
 			if d := mime.FormatMediaType("attachment", map[string]string{"filename": name}); d != "" {
-				h.Set("Content-Disposition", d)
+				h["Content-Disposition"] = []string{d}
 			}
 		}
 		if err := write(h, p.Content); err != nil {
@@ -140,7 +139,7 @@ func ParseLetter(mediaType string, content []byte) (Text, []Part, error) {
 		if !validType(kind) || kind == "" {
 			kind = unknownType
 		}
-		parts = append(parts, Part{len(parts) + 1, fit(partName(p.Header), MaxName), kind, b})
+		parts = append(parts, Part{len(parts) + 1, fit(partName(p.Header.Get("Content-Disposition")), MaxName), kind, b})
 	}
 	return text, parts, nil
 }
@@ -149,8 +148,8 @@ var plainEncoding = map[string]bool{"binary": true, "8bit": true, "7bit": true}
 
 // partName is the name as it was written; multipart's own cuts at slashes, which
 // SafeName does where it matters.
-func partName(h textproto.MIMEHeader) string {
-	_, params, err := mime.ParseMediaType(h.Get("Content-Disposition"))
+func partName(disposition string) string {
+	_, params, err := mime.ParseMediaType(disposition)
 	if err != nil {
 		return ""
 	}

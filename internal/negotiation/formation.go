@@ -282,12 +282,12 @@ func (f *Formation) Apply(from Contact, raw []byte, now time.Time) ([]Out, error
 		}
 		return nil, nil
 	}
+	if f.State.Final() {
+		return nil, nil // too late, whoever it is
+	}
 	i := slices.IndexFunc(f.Peers, func(p Peer) bool { return p.Contact == from })
 	if i < 0 {
 		return nil, refused("a contact that was not chosen speaks about the room")
-	}
-	if f.State.Final() {
-		return nil, nil
 	}
 	switch p := &f.Peers[i]; m.Step {
 	case stepDecline:

@@ -26,6 +26,15 @@ type local struct {
 // has keys: it belongs under the vault's encryption and nowhere else.
 func (r *Room) Local() []byte { return encode(&r.local) }
 
+// Lasting is Local for a backup: without vouch keys and tags, which end with this
+// station, and frozen, since a station that was restored may have forgotten what it
+// said last.
+func (r *Room) Lasting() []byte {
+	l := r.local
+	l.KeysOut, l.KeysIn, l.Tags, l.Hearsay, l.Frozen = nil, nil, nil, nil, true
+	return encode(&l)
+}
+
 func (l *local) normalize() {
 	for i := range l.Alarms {
 		l.Alarms[i].At = l.Alarms[i].At.UTC()
@@ -37,6 +46,9 @@ func (l *local) normalize() {
 // may have forgotten what it said last and would say something else in its place. The
 // others are told in words; the members go on in a new room.
 func (r *Room) Freeze() { r.local.Frozen = true }
+
+// Frozen reports that this member says nothing more here.
+func (r *Room) Frozen() bool { return r.local.Frozen }
 
 // KeepDraft keeps an offer that is not sent yet, under number; 0 is a new one. It
 // returns the number.
@@ -59,6 +71,12 @@ func (r *Room) KeepDraft(number uint64, o Offer) (uint64, error) {
 	}
 	r.local.Drafts[number] = o
 	return number, nil
+}
+
+// Unsent finds a drafted offer.
+func (r *Room) Unsent(number uint64) (Offer, bool) {
+	o, ok := r.local.Drafts[number]
+	return o, ok
 }
 
 // DropDraft forgets a drafted offer.

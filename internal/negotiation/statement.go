@@ -173,3 +173,25 @@ func sorted(members []MemberID) []MemberID {
 }
 
 func compareMembers(a, b MemberID) int { return slices.Compare(a[:], b[:]) }
+
+// UnmarshalJSON is the inverse of MarshalJSON, as far as it says it all: for programs
+// that read a view.
+func (s *Statement) UnmarshalJSON(b []byte) error {
+	var j struct {
+		statementJSON
+		Body json.RawMessage `json:"body"`
+	}
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	*s = Statement{ID: j.ID, From: j.From, Seq: j.Seq, Time: j.Time, At: j.At, Kind: j.Kind, Raw: j.Raw, Unreadable: j.Unreadable}
+	if j.To != nil {
+		s.To = *j.To
+	}
+	if len(j.Body) == 0 {
+		return nil
+	}
+	body, err := BodyFromJSON(j.Kind, j.Body)
+	s.Body = body
+	return err
+}

@@ -172,6 +172,19 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// TestRestoreElsewhere has both restore into a network whose epochs begin anew.
+func TestRestoreElsewhere(t *testing.T) {
+	p := newPair(t, 82)
+	p.until(12, p.introduced)
+	p.accept(p.a, wire.ClassLetter, 5000)
+	a, b := p.backup(p.a), p.backup(p.b)
+	gap := p.restore(p.a, a)
+	maps.Copy(gap, p.restore(p.b, b))
+	p.epoch, p.round = 1, p.per
+	p.until(12, func() bool { return p.together() && p.settled() })
+	p.checkBut(gap)
+}
+
 // TestRestoreQuickly counts epochs: the peer answers in its next record, and the
 // introduction is not begun twice.
 func TestRestoreQuickly(t *testing.T) {

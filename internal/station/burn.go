@@ -31,31 +31,17 @@ func (s *Station) Burn(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	var taken *conversation
-	var before contact.Lanes
-	if err := s.do(ctx, func(now time.Time) {
-		e, _ := s.nw.Params.EpochAt(now)
-		taken, before = s.node.talks[id], s.node.Lanes()
-		s.node.SetLanes(before.Remove(id, e))
-		s.node.Remove(id)
-	}); err != nil {
+	var w *Withdrawn
+	if err := s.do(ctx, func(now time.Time) { w = s.node.Withdraw(now, id) }); err != nil {
 		return err
 	}
 	err = v.Burn(id, func(tx *vault.Tx) error { return tx.DeleteSettings(usedPrefix, id[:]) })
 	if err != nil && !errors.Is(err, vault.ErrUnswept) {
 		err = s.trouble(doing, err)
-		return errors.Join(err, s.do(ctx, func(time.Time) {
-			s.node.SetLanes(before)
-			if taken != nil {
-				s.node.talks[id] = taken
-			}
-		}))
+		return errors.Join(err, s.do(ctx, func(time.Time) { s.node.PutBack(w) }))
 	}
-	if e := s.do(ctx, func(now time.Time) {
-		if taken != nil {
-			s.node.forget(now, taken)
-		}
-	}); e != nil {
+	s.table.stale = true // rooms with the contact went with it
+	if e := s.do(ctx, func(now time.Time) { s.node.Forget(now, w) }); e != nil {
 		return e
 	}
 	if err != nil {
@@ -91,6 +77,38 @@ func (s *Station) burnable(ctx context.Context, ref string) (id contact.ID, err 
 		return id, err
 	}
 	return id, nil
+}
+
+// Withdrawn is a contact that was taken out of a node before its vault burns it.
+type Withdrawn struct {
+	id    contact.ID
+	conv  *conversation // nil if its keys could not be read
+	lanes contact.Lanes // as they were
+}
+
+// Withdraw takes a contact and its lane out of what the next set-up lists. What
+// runs keeps its keys until it ends.
+func (n *Node) Withdraw(now time.Time, id contact.ID) *Withdrawn {
+	e, _ := n.p.EpochAt(now)
+	w := &Withdrawn{id, n.talks[id], n.lanes}
+	n.lanes = n.lanes.Remove(id, e)
+	n.Remove(id)
+	return w
+}
+
+// PutBack undoes Withdraw, for a vault that has not burned the contact.
+func (n *Node) PutBack(w *Withdrawn) {
+	n.lanes = w.lanes
+	if w.conv != nil {
+		n.talks[w.id] = w.conv
+	}
+}
+
+// Forget erases a withdrawn contact from memory, once its vault has burned it.
+func (n *Node) Forget(now time.Time, w *Withdrawn) {
+	if w.conv != nil {
+		n.forget(now, w.conv)
+	}
 }
 
 // forget erases what memory holds of a burned contact: what was read ahead at
@@ -162,7 +180,7 @@ func (s *Station) Panic(ctx context.Context) error {
 				}
 			})
 		}
-		s.vault, s.damaged = nil, 0
+		s.vault, s.table, s.damaged = nil, nil, 0
 		errs = append(errs, err, v.Close())
 	}
 	// A vault whose key is gone keeps no key: a passphrase that was being changed

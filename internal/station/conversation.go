@@ -86,7 +86,6 @@ func (n *Node) Lock(done func()) {
 		n.vault = nil
 		n.lanes = contact.Lanes{}
 		clear(n.talks)
-		n.stats.forgetOwn()
 		done()
 	})
 }
@@ -129,7 +128,7 @@ func (n *Node) Queue(id contact.ID, o Outgoing) {
 
 // outgoing makes an item of what the vault has.
 func (n *Node) outgoing(conv *conversation, o Outgoing) pairwise.Item {
-	s := &source{node: n, item: o.ID, size: o.Size, note: o.Note}
+	s := &source{node: n, item: o.ID, size: o.Size, note: o.Note || o.Class == wire.ClassNegotiation}
 	conv.sources[o.ID] = s
 	return pairwise.Item{ID: o.ID, Class: o.Class, Size: o.Size, Read: s.read}
 }
@@ -321,6 +320,12 @@ func (n *Node) committed(now time.Time, c *conversation, d pairwise.Delta, appli
 		return c.sources[item] != nil && c.sources[item].note || slices.ContainsFunc(applied, func(a vault.Applied) bool { return a.Note == item })
 	}
 	for _, r := range d.Records {
+		if r.Class == wire.ClassNegotiation {
+			if r.Last {
+				n.nudge()
+			}
+			continue
+		}
 		if note(r.Item) {
 			continue
 		}

@@ -20,6 +20,8 @@ const (
 	EventSending      EventKind = "sending"      // Bytes of Item are on their way
 	EventDelivered    EventKind = "delivered"    // Item is in the other station's vault
 	EventReceiving    EventKind = "receiving"    // Bytes of Item are in the own vault; Last ends it
+	EventRoom         EventKind = "room"         // something changed in Room
+	EventAlarm        EventKind = "alarm"        // what members of Room were told does not fit
 	EventTrouble      EventKind = "trouble"      // Text
 
 	EventAcknowledged EventKind = "acknowledged" // the other side's person has Item
@@ -34,6 +36,7 @@ type Event struct {
 	Kind     EventKind
 	Contact  contact.ID
 	Item     wire.ItemID
+	Room     RoomID
 	Bytes    uint32
 	Last     bool
 	Epoch    uint64

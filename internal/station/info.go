@@ -197,6 +197,7 @@ type Notice struct {
 	Kind     EventKind `json:"kind"`
 	Contact  string    `json:"contact,omitempty"`
 	Item     string    `json:"item,omitempty"`
+	Room     string    `json:"room,omitempty"`
 	Bytes    int64     `json:"bytes,omitempty"`
 	Last     bool      `json:"last,omitempty"`
 	Epoch    uint64    `json:"epoch,omitempty"`

@@ -22,6 +22,10 @@ type NodeConfig struct {
 
 	// Account only spreads the station's reconnects over their period.
 	Account [32]byte
+
+	// Table, if not nil, is told when messages of negotiations may wait to be read, and
+	// once a minute. It must not wait.
+	Table func()
 }
 
 // Node is a station as a state machine. It implements link.Node. Its exported
@@ -110,5 +114,12 @@ func (n *Node) Received(now time.Time, p link.Peer, frame []byte) {
 		n.receiveAccepted(frame)
 	case wire.TypeAnswers:
 		n.receiveAnswers(now, frame)
+	}
+}
+
+// nudge has the station look at its negotiations.
+func (n *Node) nudge() {
+	if n.cfg.Table != nil {
+		n.cfg.Table()
 	}
 }

@@ -345,6 +345,7 @@ func (s *Station) Cancel(ctx context.Context, ref string) error {
 			s.node.talks[k.contact.ID] = taken
 		}))
 	}
+	s.table.stale = true // rooms to which it was invited went with it
 	return nil
 }
 

@@ -6,10 +6,9 @@ import "backchannel/internal/negotiation"
 // types are those of package negotiation: its views have no key, no tag and no
 // contact in them.
 type (
-	RoomView       = negotiation.View
-	RoomID         = negotiation.ID
-	RoomMemberID   = negotiation.MemberID
-	RoomMember     = negotiation.MemberView
+	StatementID    = negotiation.ID
+	MemberID       = negotiation.MemberID
+	TableMember    = negotiation.MemberView
 	RoomAgenda     = negotiation.AgendaView
 	RoomIssue      = negotiation.Issue
 	RoomRow        = negotiation.TableRow
@@ -23,10 +22,8 @@ type (
 	RoomCommunique = negotiation.CommuniqueView
 	RoomStatement  = negotiation.Statement
 	RoomAlarm      = negotiation.Alarm
-	RoomPrivate    = negotiation.Private
 	RoomPreference = negotiation.Preference
 	RoomWalkAway   = negotiation.WalkAway
-	RoomSuggestion = negotiation.Suggestion
 	RoomColour     = negotiation.Colour
 	RoomNumber     = negotiation.Decimal
 )

@@ -32,6 +32,9 @@ type Station struct {
 
 	mu    sync.Mutex // serialises changes; the vault and the node follow in this order
 	vault *vault.Vault
+	table *table // the rooms in the vault; nil while it is locked
+
+	nudged chan struct{} // messages of negotiations may wait to be read
 
 	damaged int // contacts in the vault whose keys could not be read
 
@@ -63,8 +66,8 @@ func Open(cfg Config, log *slog.Logger) (*Station, error) {
 	for i, r := range nw.Relays {
 		verify[i] = r.Verify
 	}
-	s := &Station{cfg: cfg, nw: nw, net: net, log: log, mark: m, lock: lock}
-	s.node = NewNode(NodeConfig{Params: nw.Params, Net: net, Verify: verify, Mark: m, Log: log, Account: account.Public()})
+	s := &Station{cfg: cfg, nw: nw, net: net, log: log, mark: m, lock: lock, nudged: make(chan struct{}, 1)}
+	s.node = NewNode(NodeConfig{Params: nw.Params, Net: net, Verify: verify, Mark: m, Log: log, Account: account.Public(), Table: s.nudge})
 	s.loop = newLoop(s, account)
 	return s, nil
 }
@@ -79,7 +82,18 @@ func CreateVault(cfg Config, passphrase []byte) error {
 }
 
 // Run drives the station until ctx ends.
-func (s *Station) Run(ctx context.Context) error { return s.loop.Run(ctx) }
+func (s *Station) Run(ctx context.Context) error {
+	stop := make(chan struct{})
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		s.attend(stop)
+	}()
+	err := s.loop.Run(ctx)
+	close(stop)
+	<-stopped
+	return err
+}
 
 // Close closes the vault and releases the folder. Run must have returned.
 func (s *Station) Close() error {
@@ -88,7 +102,7 @@ func (s *Station) Close() error {
 	var err error
 	if s.vault != nil {
 		err = s.vault.Close()
-		s.vault = nil
+		s.vault, s.table = nil, nil
 	}
 	s.lock.release()
 	return err
@@ -107,7 +121,7 @@ func (s *Station) OpenVault(passphrase []byte) error {
 	if err != nil {
 		return err
 	}
-	s.vault = v
+	s.sit(v)
 	s.node.Unlock(v, lanes, all)
 	return nil
 }
@@ -127,7 +141,7 @@ func (s *Station) Unlock(ctx context.Context, passphrase []byte) error {
 	if err := s.do(ctx, func(time.Time) { s.node.Unlock(v, lanes, all) }); err != nil {
 		return errors.Join(err, v.Close())
 	}
-	s.vault = v
+	s.sit(v)
 	return nil
 }
 
@@ -148,7 +162,7 @@ func (s *Station) Lock(ctx context.Context) error {
 		return fault(CodeInternal, "locking: the station is stopping")
 	}
 	v := s.vault
-	s.vault = nil
+	s.vault, s.table = nil, nil
 	return s.trouble("locking", v.Close())
 }
 
@@ -237,7 +251,7 @@ func (s *Station) trouble(doing string, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &known):
-		return err
+		return known
 	case errors.Is(err, vault.ErrClosed): // locked while it was being used
 		return &Error{CodeLocked, doing, err}
 	case errors.Is(err, vault.ErrWrongPassphrase):
@@ -279,6 +293,9 @@ func (s *Station) Follow(ctx context.Context) (<-chan Notice, func(), error) {
 			}
 			if e.Contact != (contact.ID{}) {
 				n.Contact = hex.EncodeToString(e.Contact[:])
+			}
+			if e.Room != (RoomID{}) {
+				n.Room = hex.EncodeToString(e.Room[:])
 			}
 			if e.Item != (wire.ItemID{}) {
 				n.Item = hex.EncodeToString(e.Item[:])

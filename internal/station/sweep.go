@@ -24,6 +24,7 @@ func (n *Node) scheduleSweep(now time.Time) {
 	n.agenda.at(now.Truncate(sweepEvery).Add(sweepEvery), func(now time.Time) {
 		n.scheduleSweep(now)
 		n.sweep()
+		n.nudge()
 	})
 }
 

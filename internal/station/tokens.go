@@ -24,10 +24,13 @@ type Scope string
 const (
 	ScopeRead Scope = "read" // contacts, signals, letters, status, events; marking as read, here only
 	ScopeSend Scope = "send" // signals and letters to contacts that are there
+
+	// ScopeNegotiate is for statements in rooms that exist, short of those that bind.
+	ScopeNegotiate Scope = "negotiate"
 )
 
 // Scopes lists all scopes, each with what it allows.
-func Scopes() []Scope { return []Scope{ScopeRead, ScopeSend} }
+func Scopes() []Scope { return []Scope{ScopeRead, ScopeSend, ScopeNegotiate} }
 
 const (
 	tokenPrefix = "bct_" // so that a token that lies about is recognised

@@ -1,15 +1,21 @@
 package vault
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 	"lukechampine.com/adiantum"
@@ -284,5 +290,165 @@ func TestBurnResumes(t *testing.T) {
 				t.Errorf("burning: %v, %v", yes, err)
 			}
 		})
+	}
+}
+
+// A process is killed at random moments of a burn. The contact is then there as a
+// whole or, after the next Open, gone without a trace.
+func TestBurnKilled(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs := 16
+	if testing.Short() {
+		runs = 5
+	}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	whole, amid, done, window := 0, 0, 0, 40*time.Millisecond
+	for range runs {
+		path := filepath.Join(t.TempDir(), "vault.db")
+		v, err := CreateWith(path, passphrase, testOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		victim(t, v, 1)
+		c, traces := victim(t, v, 2)
+		if err := v.Close(); err != nil {
+			t.Fatal(err)
+		}
+		child := exec.Command(exe)
+		child.Env = append(os.Environ(), crashEnv+"="+path, burnEnv+"=1")
+		child.Stderr = os.Stderr
+		out, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewReader(out)
+		if l, err := lines.ReadString('\n'); l != "begin\n" || err != nil {
+			t.Fatalf("the child says %q, %v", l, err)
+		}
+		<-time.After(time.Duration(rng.Int64N(int64(window))))
+		if err := child.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Fatal(err)
+		}
+		rest, _ := io.ReadAll(lines) // its end is what is waited for
+		_ = child.Wait()             // killed
+		if v, err = OpenWith(path, passphrase, testOptions()); err != nil {
+			t.Fatal(err)
+		}
+		var known bool
+		view(t, v, func(tx *Tx) error {
+			_, err := tx.Contact(c.ID)
+			known = err == nil
+			if errors.Is(err, ErrNotFound) {
+				return nil
+			}
+			return err
+		})
+		pages := plainPages(t, path)
+		switch {
+		case string(rest) == "done\n":
+			done++
+			window = window * 3 / 4 // so that more are killed in the middle
+		case known:
+			window = window * 5 / 4
+		}
+		if known {
+			whole++
+			view(t, v, func(tx *Tx) error {
+				_, _, err := tx.LoadSession(c.ID)
+				return err
+			})
+		} else {
+			if len(rest) == 0 {
+				amid++
+			}
+			for _, tr := range traces {
+				if tr.what != "setting" && tr.what != "identifier" && bytes.Contains(pages, tr.data) {
+					t.Errorf("left after a kill: %s", tr.what)
+				}
+			}
+		}
+		if yes, err := v.Burning(); yes || err != nil {
+			t.Errorf("burning after Open: %v, %v", yes, err)
+		}
+		if err := v.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("killed %d times before the burn took effect, %d times amid, %d times after it", whole, amid, done)
+	if amid+done == 0 {
+		t.Error("no burn had begun in any run")
+	}
+}
+
+// Destroying leaves nothing of a vault, needs no passphrase, and does what it can
+// while the vault is open.
+func TestDestroy(t *testing.T) {
+	v := newVault(t, testOptions())
+	victim(t, v, 1)
+	kept := filepath.Join(t.TempDir(), "kept")
+	if err := os.WriteFile(kept, []byte("not the vault's"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(kept, v.path+"-journal"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(v.path+keySuffix+newSuffix, []byte("half a key file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := DestroyKey(v.path); err != nil {
+		t.Fatal(err)
+	}
+	if Exists(v.path) {
+		t.Error("the key file is there")
+	}
+	update(t, v, func(tx *Tx) error { return tx.PutSetting("late", []byte("x")) }) // what is under way ends in order
+	if err := v.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := OpenWith(v.path, passphrase, testOptions()); !errors.Is(err, ErrNoVault) {
+		t.Errorf("opening without a key: %v", err)
+	}
+	for range 2 {
+		if err := Destroy(v.path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left, err := filepath.Glob(v.path + "*")
+	if err != nil || len(left) != 1 || left[0] != v.path+lockSuffix {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	if b, err := os.ReadFile(kept); err != nil || string(b) != "not the vault's" {
+		t.Errorf("a link's target was overwritten: %q, %v", b, err)
+	}
+	fresh, err := CreateWith(v.path, passphrase, testOptions())
+	if err != nil {
+		t.Fatalf("a new vault in its place: %v", err)
+	}
+	if err := fresh.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What is overwritten is overwritten before the name goes.
+func TestOverwrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	secret := bytes.Repeat([]byte("secret! "), 20_000)
+	if err := os.WriteFile(path, secret, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := overwrite(path, int64(len(secret))); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil || len(b) != len(secret) || bytes.Contains(b, []byte("secret!")) {
+		t.Errorf("%d bytes, %v", len(b), err)
 	}
 }

@@ -33,15 +33,7 @@ func (tx *Tx) AddOutgoing(to contact.ID, id wire.ItemID, h contact.Header, conte
 	if h.Kind.Note() {
 		note = int(h.Kind)
 	}
-	// The order of the queue is that of acceptance, also after the clock went back.
-	before := int64(0)
-	if err := tx.query(`SELECT max(number) FROM items INDEXED BY items_waiting WHERE outgoing = 1 AND finished = 0 AND contact = ?`, func(s *sqlite3.Stmt) error {
-		before = s.ColumnInt64(0)
-		return nil
-	}, n); err != nil {
-		return Item{}, err
-	}
-	number, err := tx.nextNumber(created, before)
+	number, err := tx.nextWaiting(n, created)
 	if err != nil {
 		return Item{}, err
 	}

@@ -22,12 +22,34 @@ const crashEnv = "BACKCHANNEL_VAULT_CRASH_CHILD"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(crashEnv); path != "" {
-		if err := commitForEver(path); err != nil {
+		work := commitForEver
+		if os.Getenv(burnEnv) != "" {
+			work = burnOnce
+		}
+		if err := work(path); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 	}
 	os.Exit(m.Run())
+}
+
+// burnEnv lets the child burn a contact instead.
+const burnEnv = "BACKCHANNEL_VAULT_BURN_CHILD"
+
+// burnOnce says that it begins, burns the second contact, and says that it is done.
+func burnOnce(path string) error {
+	v, err := OpenWith(path, passphrase, Options{KDF: weak})
+	if err != nil {
+		return err
+	}
+	fmt.Println("begin")
+	if err := v.Burn(someone(2).ID, nil); err != nil {
+		return err
+	}
+	fmt.Println("done")
+	os.Exit(0)
+	return nil
 }
 
 // commitForEver commits one session state after the other and reports each when

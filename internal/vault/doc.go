@@ -15,7 +15,10 @@
 //
 // What is deleted or replaced is overwritten with zeros in its page. The log keeps
 // older pages for a while: it begins again after 1 MiB, and it is cut to nothing
-// before a deletion of a contact or an item returns. A disk that moves blocks, a file system with snapshots and a backup may keep old bytes all the
+// before a deletion of a contact or an item returns. Rows that were moved may leave
+// copies between others; Burn therefore writes every page anew. Destroy removes
+// the key file before anything else and needs no passphrase. A disk that moves
+// blocks, a file system with snapshots and a backup may keep old bytes all the
 // same: they are encrypted, but under the same key.
 //
 // Encryption hides content and keys from whoever has the files and not the

@@ -45,17 +45,28 @@ var backupRules = []tableRule{
 	{name: "erased", columns: kept("contact", "id")},
 	// Invitations that were used here stay used. The rest belongs to a machine.
 	{name: "settings", columns: kept("key", "value"), where: "key LIKE 'used/%'"},
+	// Rooms that exist, for reading: a station that was restored says nothing more in
+	// them (docs/decisions/0048).
+	{name: "rooms", where: "length(charter) > 0",
+		columns: append(kept("number", "form", "room", "created", "formation", "charter", "lasting", "private"), columnRule{"local", "lasting"})},
+	{name: "room_members", where: inRooms, columns: kept("room", "contact")},
+	{name: "room_rows", where: inRooms, columns: kept("room", "number", "sender", "told", "at", "id", "raw", "erased", "refused")},
 	// What arrived in part is offered again or belongs to the gap.
-	{name: "items", item: "number", where: "outgoing = 1 OR finished > 0",
+	// Messages of negotiations may hold keys; what was said is in the rooms.
+	{name: "items", item: "number", where: "(outgoing = 1 OR finished > 0) AND class <> 2",
 		columns: append(kept("number", "id", "contact", "outgoing", "class", "header", "parsed", "size", "created", "finished", "read", "damaged", "digest"),
 			columnRule{"done", "iif(outgoing = 1 AND finished = 0, 0, done)"})},
 	{name: "chunks", item: "item", columns: kept("item", "start", "data")},
 }
 
+const inRooms = "room IN (SELECT number FROM rooms WHERE length(charter) > 0)"
+
 // notInBackup are tables that no backup has, with the reason.
 var notInBackup = map[string]string{
 	"sessions": "keys that step and states of streams; K_re is written by itself",
 	"frames":   "belong to a stream",
+	"machines": "secrets of blind rounds and signings; a restored station ends them",
+	"strays":   "belong to no room",
 }
 
 func ruleOf(table string) *tableRule {

@@ -39,6 +39,9 @@ func (tx *Tx) SaveSession(id contact.ID, d pairwise.Delta) error {
 		if err := tx.exec(`DELETE FROM items WHERE id = ? AND contact = ? AND outgoing = 1 AND note > 0`, item, n); err != nil {
 			return err
 		}
+		if err := tx.messageDelivered(n, item); err != nil {
+			return err
+		}
 	}
 	if err := tx.receive(n, id, d.Records); err != nil {
 		return err

@@ -39,6 +39,7 @@ func newAPI(s *station.Station, version string) (http.Handler, huma.API) {
 	registerBackup(api, s)
 	registerDeny(api, s)
 	registerTokens(api, s)
+	registerRooms(api, s)
 	return mux, api
 }
 
@@ -184,71 +185,4 @@ func registerContacts(api huma.API, s *station.Station) {
 		func(ctx context.Context, in *Ref) (*reply[station.ContactInfo], error) {
 			return answer(s.FreeLane(ctx, in.Contact))
 		})
-}
-
-func registerItems(api huma.API, s *station.Station) {
-	type signal struct {
-		Ref
-		Body struct {
-			Text string `json:"text" doc:"a short text, 4,000 bytes at most"`
-		}
-	}
-	huma.Register(api, operation(http.MethodPost, "/v1/contacts/{contact}/signals", "send-signal", "Send a signal", 201),
-		func(ctx context.Context, in *signal) (*reply[station.ItemInfo], error) {
-			return answer(s.Send(ctx, in.Contact, station.Draft{Kind: "signal", MediaType: "text/plain; charset=utf-8", Content: []byte(in.Body.Text)}))
-		})
-
-	type letter struct {
-		Ref
-		Subject   string `query:"subject"`
-		FileName  string `query:"file_name"`
-		MediaType string `query:"media_type" default:"application/octet-stream"`
-		RawBody   []byte
-	}
-	op := operation(http.MethodPost, "/v1/contacts/{contact}/letters", "send-letter", "Send a letter: the body is its content", 201)
-	op.MaxBodyBytes = station.MaxContent + 1
-	op.BodyReadTimeout = -1
-	op.RequestBody = &huma.RequestBody{Description: "the letter, byte for byte; it may be empty"}
-	huma.Register(api, op, func(ctx context.Context, in *letter) (*reply[station.ItemInfo], error) {
-		return answer(s.Send(ctx, in.Contact, station.Draft{
-			Kind: "letter", Subject: in.Subject, FileName: in.FileName, MediaType: in.MediaType, Content: in.RawBody,
-		}))
-	})
-	op.RequestBody.Required = false // Register takes for granted that a body has bytes
-
-	type filter struct {
-		Contact string `query:"contact" doc:"only of this contact"`
-		Inbox   bool   `query:"inbox" doc:"only what came in"`
-		Unread  bool   `query:"unread" doc:"only what came in whole and was not read"`
-		Limit   int    `query:"limit" default:"100" minimum:"1" maximum:"1000" doc:"the newest so many"`
-	}
-	huma.Register(api, operation(http.MethodGet, "/v1/items", "items", "Signals and letters, oldest first", 200),
-		func(ctx context.Context, in *filter) (*reply[[]station.ItemInfo], error) {
-			return answer(s.Items(ctx, station.ItemFilter{Contact: in.Contact, Inbox: in.Inbox, Unread: in.Unread, Limit: in.Limit}))
-		})
-
-	type item struct {
-		Item string `path:"item" doc:"an item's identifier, or the first digits of it if they are unique"`
-	}
-	huma.Register(api, operation(http.MethodGet, "/v1/items/{item}", "item", "One signal or letter", 200),
-		func(ctx context.Context, in *item) (*reply[station.ItemInfo], error) {
-			return answer(s.Item(ctx, in.Item))
-		})
-
-	type content struct {
-		ContentType string `header:"Content-Type"`
-		Disposition string `header:"Content-Disposition"`
-		NoSniff     string `header:"X-Content-Type-Options"`
-		Body        []byte
-	}
-	huma.Register(api, operation(http.MethodGet, "/v1/items/{item}/content", "content", "The content of an item that is here whole", 200),
-		func(ctx context.Context, in *item) (*content, error) {
-			b, err := s.Content(ctx, in.Item)
-			if err != nil {
-				return nil, problem(err)
-			}
-			return &content{"application/octet-stream", "attachment", "nosniff", b}, nil
-		})
-	huma.Register(api, operation(http.MethodPost, "/v1/items/{item}/read", "mark-read", "Mark an item as read, here only", 204),
-		func(ctx context.Context, in *item) (*struct{}, error) { return nil, problem(s.MarkRead(ctx, in.Item)) })
 }

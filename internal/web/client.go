@@ -254,58 +254,6 @@ func (c *Client) FreeLane(ctx context.Context, ref string) (station.ContactInfo,
 	return call[station.ContactInfo](ctx, c, http.MethodDelete, contactPath(ref, "lane"), nil, nil)
 }
 
-// Send sends a signal or a letter.
-func (c *Client) Send(ctx context.Context, ref string, d station.Draft) (station.ItemInfo, error) {
-	if d.Kind == "signal" {
-		return call[station.ItemInfo](ctx, c, http.MethodPost, contactPath(ref, "signals"), nil, map[string]string{"text": string(d.Content)})
-	}
-	q := url.Values{"subject": {d.Subject}, "file_name": {d.FileName}, "media_type": {d.MediaType}}
-	return call[station.ItemInfo](ctx, c, http.MethodPost, contactPath(ref, "letters"), q, d.Content)
-}
-
-// Items lists signals and letters, oldest first.
-func (c *Client) Items(ctx context.Context, f station.ItemFilter) ([]station.ItemInfo, error) {
-	q := url.Values{}
-	if f.Contact != "" {
-		q.Set("contact", f.Contact)
-	}
-	if f.Inbox {
-		q.Set("inbox", "true")
-	}
-	if f.Unread {
-		q.Set("unread", "true")
-	}
-	if f.Limit > 0 {
-		q.Set("limit", strconv.Itoa(f.Limit))
-	}
-	return call[[]station.ItemInfo](ctx, c, http.MethodGet, "/v1/items", q, nil)
-}
-
-// Item returns one signal or letter.
-func (c *Client) Item(ctx context.Context, id string) (station.ItemInfo, error) {
-	return call[station.ItemInfo](ctx, c, http.MethodGet, "/v1/items/"+url.PathEscape(id), nil, nil)
-}
-
-// Content returns the content of an item that is here whole.
-func (c *Client) Content(ctx context.Context, id string) ([]byte, error) {
-	resp, err := c.do(ctx, http.MethodGet, "/v1/items/"+url.PathEscape(id)+"/content", nil, "", nil)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, station.MaxContent+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading the station's answer: %w", err)
-	}
-	return b, nil
-}
-
-// MarkRead marks an item as read.
-func (c *Client) MarkRead(ctx context.Context, id string) error {
-	_, err := call[struct{}](ctx, c, http.MethodPost, "/v1/items/"+url.PathEscape(id)+"/read", nil, nil)
-	return err
-}
-
 // Follow calls f for every notice until ctx ends, the station stops or f returns
 // an error. ready, if not nil, runs once the stream stands: nothing that happens
 // after it is missed.

@@ -3,6 +3,7 @@
 //
 // It sees what package station offers and nothing below it, never a key. The API
 // listens on a unix socket that only its owner may open; whoever can open it is
-// the principal. Errors are application/problem+json (RFC 9457) whose type is
+// the principal. A request that shows a token is a program's and is limited to the
+// token's scopes (token.go). Errors are application/problem+json (RFC 9457) whose type is
 // "backchannel:" and the station's error code.
 package web

@@ -98,7 +98,6 @@ type frame struct {
 	Contact string // identifier of the contact whose page this is, ""
 	Rooms   []roomLine
 	Room    string // identifier of the room whose page this is, ""
-	Talks   bool   // the station has rooms
 }
 
 // show renders a screen inside the frame.
@@ -114,7 +113,7 @@ func (p *Pages) show(v *visit, code int, screen string, body any) {
 		v.redirect("/unlock")
 		return
 	}
-	f.Room, f.Talks = v.r.PathValue("room"), p.desk != nil
+	f.Room = v.r.PathValue("room")
 	if f.Rooms, err = p.rooms(v, f.Room); err != nil {
 		p.cfg.Log.Warn("pages: listing the rooms failed", "error", err)
 	}

@@ -100,7 +100,7 @@ func (p *Pages) proposeAgreement(v *visit) {
 	if problem == "" {
 		id, err := p.say(v, r, "agreement", body, "")
 		if err == nil {
-			p.done(v, "/r/"+r.RoomInfo.ID+"/agreement/"+id, "agreement.proposed")
+			p.done(v, "/r/"+r.Info.ID+"/agreement/"+id, "agreement.proposed")
 			return
 		}
 		problem = p.text.sentence(err)
@@ -232,7 +232,7 @@ func (p *Pages) agreementOf(v *visit) (*agreementPage, bool) {
 	page.MayDraft = page.Agreed && !r.Frozen
 	page.Signing = a.Level.String() != "handshake" && !early && a.State != "lapsed" || a.State == "ready"
 	if page.Signing && slices.Contains(a.Parties, r.Self) {
-		seat, err := p.desk.Signing(v.r.Context(), r.RoomInfo.ID, a.ID.String())
+		seat, err := p.seats.Signing(v.r.Context(), r.Info.ID, a.ID.String())
 		if err != nil {
 			p.fail(v, err)
 			return nil, false
@@ -277,7 +277,7 @@ func (p *Pages) consent(v *visit) {
 		p.show(v, statusOf(err), "agreement", page)
 		return
 	}
-	p.done(v, "/r/"+page.Room.RoomInfo.ID+"/agreement/"+page.A.ID.String(), "agreement.consented")
+	p.done(v, "/r/"+page.Room.Info.ID+"/agreement/"+page.A.ID.String(), "agreement.consented")
 }
 
 func (p *Pages) sign(v *visit) {
@@ -297,11 +297,11 @@ func (p *Pages) sign(v *visit) {
 		fail(http.StatusUnprocessableEntity, p.text.say("agreement.tick"))
 		return
 	}
-	if err := p.desk.Sign(v.r.Context(), page.Room.RoomInfo.ID, page.A.ID.String()); err != nil {
+	if err := p.seats.Sign(v.r.Context(), page.Room.Info.ID, page.A.ID.String()); err != nil {
 		fail(statusOf(err), p.text.sentence(err))
 		return
 	}
-	p.done(v, "/r/"+page.Room.RoomInfo.ID+"/agreement/"+page.A.ID.String(), "agreement.signed")
+	p.done(v, "/r/"+page.Room.Info.ID+"/agreement/"+page.A.ID.String(), "agreement.signed")
 }
 
 // communiqueLine is a communiqué in a list.
@@ -337,7 +337,7 @@ func (p *Pages) proposeCommunique(v *visit) {
 		p.show(v, statusOf(err), "agreement", page)
 		return
 	}
-	p.done(v, "/r/"+page.Room.RoomInfo.ID+"/communique/"+id, "communique.proposed")
+	p.done(v, "/r/"+page.Room.Info.ID+"/communique/"+id, "communique.proposed")
 }
 
 // communiquePage is a communiqué as it is printed.
@@ -410,7 +410,7 @@ func (p *Pages) releaseCommunique(v *visit) { p.tell(v, "release", p.text.say("c
 
 // communiqueFile is the file that "backchannel verify" reads.
 func (p *Pages) communiqueFile(v *visit) {
-	data, err := p.desk.CommuniqueFile(v.r.Context(), v.r.PathValue("room"), v.r.PathValue("statement"))
+	data, err := p.seats.CommuniqueFile(v.r.Context(), v.r.PathValue("room"), v.r.PathValue("statement"))
 	if err != nil {
 		p.fail(v, err)
 		return

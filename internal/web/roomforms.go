@@ -153,7 +153,7 @@ func (p *Pages) saveAgenda(v *visit) {
 		p.agendaPage(v, statusOf(err), page)
 		return
 	}
-	p.done(v, "/r/"+r.RoomInfo.ID+"/table", "agenda.proposed")
+	p.done(v, "/r/"+r.Info.ID+"/table", "agenda.proposed")
 }
 
 // body is the agenda as it is said. Issues that were left empty are left out; new
@@ -227,7 +227,7 @@ type packagePage struct {
 	Fields  []valueField
 	Note    string
 	To      string
-	Others  []station.RoomMember
+	Others  []station.TableMember
 	Problem string
 }
 
@@ -236,13 +236,13 @@ type packagePage struct {
 func (p *Pages) needAgenda(v *visit) (*roomView, bool) {
 	r, ok := p.room(v)
 	if ok && r.Agenda == nil {
-		p.done(v, "/r/"+r.RoomInfo.ID+"/table", "table.first")
+		p.done(v, "/r/"+r.Info.ID+"/table", "table.first")
 		return nil, false
 	}
 	return r, ok
 }
 
-func (r *roomView) others() (out []station.RoomMember) {
+func (r *roomView) others() (out []station.TableMember) {
 	for _, m := range r.Members {
 		if !m.Self {
 			out = append(out, m)
@@ -287,7 +287,7 @@ func (p *Pages) savePackage(v *visit) {
 		p.show(v, statusOf(err), "package", page)
 		return
 	}
-	p.done(v, "/r/"+r.RoomInfo.ID+"/offers", "package.said")
+	p.done(v, "/r/"+r.Info.ID+"/offers", "package.said")
 }
 
 // draftPage writes a version of a text.
@@ -298,7 +298,7 @@ type draftPage struct {
 	Title   string
 	Text    string
 	To      string
-	Others  []station.RoomMember
+	Others  []station.TableMember
 	Problem string
 }
 
@@ -340,5 +340,5 @@ func (p *Pages) saveDraft(v *visit) {
 		p.show(v, statusOf(err), "text", page)
 		return
 	}
-	p.done(v, "/r/"+r.RoomInfo.ID+"/s/"+id, "text.said")
+	p.done(v, "/r/"+r.Info.ID+"/s/"+id, "text.said")
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"backchannel/internal/station"
@@ -68,7 +69,8 @@ func (p *Pages) roomRoutes() map[string]func(*visit) {
 
 // roomLine is a room in a list.
 type roomLine struct {
-	RoomInfo
+	station.RoomInfo
+	News    int // statements since the room was looked at here
 	Line    string
 	Shape   string
 	Current bool
@@ -76,27 +78,24 @@ type roomLine struct {
 
 // rooms lists them, the one with the newest statement first.
 func (p *Pages) rooms(v *visit, current string) ([]roomLine, error) {
-	if p.desk == nil {
-		return nil, nil
-	}
 	all, err := p.desk.Rooms(v.r.Context())
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(all, func(a, b RoomInfo) int { return b.newest().Compare(a.newest()) })
+	slices.SortStableFunc(all, func(a, b station.RoomInfo) int { return newestIn(b).Compare(newestIn(a)) })
 	var out []roomLine
 	for _, r := range all {
 		line, shape := p.roomState(r)
-		out = append(out, roomLine{r, line, shape, r.ID == current})
+		out = append(out, roomLine{r, p.looked.news(r), line, shape, r.ID == current})
 	}
 	return out, nil
 }
 
 // roomState says in a few words how far a room is, and how its mark looks.
-func (p *Pages) roomState(r RoomInfo) (line, shape string) {
+func (p *Pages) roomState(r station.RoomInfo) (line, shape string) {
 	switch r.State {
 	case "invited":
-		if r.Own {
+		if r.Inviter == "" {
 			return p.text.say("room.state.own"), "apart"
 		}
 		return p.text.say("room.state.invited"), "asked"
@@ -112,21 +111,48 @@ func (p *Pages) roomState(r RoomInfo) (line, shape string) {
 		return p.text.say("room.state.lapsed"), "parked"
 	}
 	var names []string
-	for _, k := range r.People {
+	for _, k := range r.Members {
 		names = append(names, k.Name)
 	}
 	line = strings.Join(names, ", ")
-	if r.Former {
+	if r.Frozen {
 		return p.text.say("room.state.former", line), "parked"
 	}
 	return line, "together"
 }
 
-func (r RoomInfo) newest() time.Time {
-	if r.Last.After(r.Began) {
-		return r.Last
+// newestIn dates a room for the order of the list.
+func newestIn(r station.RoomInfo) time.Time {
+	if r.Last != nil && r.Last.After(r.Created) {
+		return *r.Last
 	}
-	return r.Began
+	return r.Created
+}
+
+// looked remembers how much of each room was on a page, as long as the program
+// runs; what was said before that is nothing new.
+type looked struct {
+	mu   sync.Mutex
+	said map[string]int
+}
+
+func (l *looked) news(r station.RoomInfo) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.said == nil {
+		l.said = map[string]int{}
+	}
+	if _, known := l.said[r.ID]; !known {
+		l.said[r.ID] = r.Said
+	}
+	return max(0, r.Said-l.said[r.ID])
+}
+
+func (l *looked) at(r station.RoomInfo) {
+	l.news(r)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.said[r.ID] = r.Said
 }
 
 type roomsPage struct {
@@ -177,6 +203,7 @@ func (p *Pages) partRooms(v *visit) {
 type newRoomPage struct {
 	Token    string
 	Title    string
+	Self     string // how this side is called to the others
 	Contacts []pick
 	Previous []roomLine // rooms that this one may continue
 	After    string
@@ -205,7 +232,7 @@ func (p *Pages) picks(v *visit, chosen []string) ([]pick, error) {
 }
 
 func (p *Pages) showNewRoom(v *visit) {
-	p.newRoomPage(v, http.StatusOK, newRoomPage{After: v.r.URL.Query().Get("after")}, nil)
+	p.newRoomPage(v, http.StatusOK, newRoomPage{After: v.r.URL.Query().Get("after"), Self: p.s.PageOptions().Name}, nil)
 }
 
 func (p *Pages) newRoomPage(v *visit, code int, page newRoomPage, chosen []string) {
@@ -229,17 +256,24 @@ func (p *Pages) newRoomPage(v *visit, code int, page newRoomPage, chosen []strin
 }
 
 func (p *Pages) newRoom(v *visit) {
-	page := newRoomPage{Title: strings.TrimSpace(v.field("title")), After: v.field("after")}
+	page := newRoomPage{Title: strings.TrimSpace(v.field("title")), Self: strings.TrimSpace(v.field("self")), After: v.field("after")}
 	chosen := v.r.PostForm["contact"]
 	problem := ""
+	var err error
+	if page.Contacts, err = p.picks(v, chosen); err != nil {
+		p.fail(v, err)
+		return
+	}
 	switch {
 	case page.Title == "":
 		problem = p.text.say("newroom.notitle")
+	case page.Self == "":
+		problem = p.text.say("newroom.noself")
 	case len(chosen) == 0:
 		problem = p.text.say("newroom.nobody")
 	}
 	if problem == "" {
-		r, err := p.desk.NewRoom(v.r.Context(), page.Title, chosen, page.After)
+		r, err := p.desk.NewRoom(v.r.Context(), p.proposal(page, chosen))
 		if err == nil {
 			p.done(v, "/r/"+r.ID, "newroom.done")
 			return
@@ -250,9 +284,21 @@ func (p *Pages) newRoom(v *visit) {
 	p.newRoomPage(v, http.StatusUnprocessableEntity, page, chosen)
 }
 
+// proposal calls everybody by the names that they have here; the others choose
+// among their own contacts by them.
+func (p *Pages) proposal(page newRoomPage, chosen []string) station.Proposal {
+	out := station.Proposal{Title: page.Title, Self: page.Self, Previous: page.After}
+	for _, k := range page.Contacts {
+		if slices.Contains(chosen, k.ID) {
+			out.Members = append(out.Members, station.Invitee{Contact: k.ID, Name: k.Name})
+		}
+	}
+	return out
+}
+
 // gatheringPage is a room that is being made.
 type gatheringPage struct {
-	RoomInfo
+	station.RoomInfo
 	Token   string
 	Line    string
 	Asked   bool // the user has to answer
@@ -269,10 +315,10 @@ type seat struct {
 	Choice []pick
 }
 
-func (p *Pages) gathering(v *visit, code int, info RoomInfo, problem string) {
+func (p *Pages) gathering(v *visit, code int, info station.RoomInfo, problem string) {
 	page := gatheringPage{RoomInfo: info, Token: v.session.form, Problem: problem}
 	page.Line, _ = p.roomState(info)
-	page.Asked = info.State == "invited" && !info.Own
+	page.Asked = info.State == "invited" && info.Inviter != ""
 	page.Live = info.State == "invited" || info.State == "joined" || info.State == "confirmed"
 	if page.Asked {
 		for i, name := range info.Names {
@@ -284,7 +330,7 @@ func (p *Pages) gathering(v *visit, code int, info RoomInfo, problem string) {
 				p.fail(v, err)
 				return
 			}
-			all = slices.DeleteFunc(all, func(k pick) bool { return k.ID == info.Inviter })
+			all = slices.DeleteFunc(all, func(k pick) bool { return k.Name == info.Inviter })
 			for j := range all {
 				all[j].On = all[j].Name == name
 			}
@@ -295,22 +341,19 @@ func (p *Pages) gathering(v *visit, code int, info RoomInfo, problem string) {
 	p.show(v, code, "gathering", page)
 }
 
-func (p *Pages) gatheringSteps(info RoomInfo) []stepView {
-	answered, confirmed := len(info.People) > 0, len(info.People) > 0
-	for _, k := range info.People {
-		answered, confirmed = answered && k.Answered, confirmed && k.Confirmed
+func (p *Pages) gatheringSteps(info station.RoomInfo) []stepView {
+	answered := len(info.Members) > 0
+	for _, k := range info.Members {
+		answered = answered && k.Member != ""
 	}
 	first := p.text.say("gathering.step.invited")
-	if info.Own {
+	if info.Inviter == "" {
 		first = p.text.say("gathering.step.own")
 	}
 	steps := []stepView{{Text: first, State: "done"}, {Text: p.text.say("gathering.step.answered")}, {Text: p.text.say("gathering.step.same")}, {Text: p.text.say("gathering.step.open")}}
 	at := 1
 	if answered {
 		at = 2
-	}
-	if answered && confirmed {
-		at = 3
 	}
 	for i := 1; i < len(steps); i++ {
 		switch {
@@ -326,11 +369,12 @@ func (p *Pages) gatheringSteps(info RoomInfo) []stepView {
 }
 
 func (p *Pages) joinRoom(v *visit) {
-	info, _, err := p.desk.Room(v.r.Context(), v.r.PathValue("room"))
+	room, err := p.desk.Room(v.r.Context(), v.r.PathValue("room"))
 	if err != nil {
 		p.fail(v, err)
 		return
 	}
+	info := room.RoomInfo
 	contacts := []string{info.Inviter}
 	own := false
 	for i := range info.Names {
@@ -351,7 +395,7 @@ func (p *Pages) joinRoom(v *visit) {
 		p.gathering(v, http.StatusUnprocessableEntity, info, p.text.say("gathering.self"))
 		return
 	}
-	if err := p.desk.JoinRoom(v.r.Context(), info.ID, contacts); err != nil {
+	if _, err := p.desk.JoinRoom(v.r.Context(), info.ID, contacts); err != nil {
 		p.gathering(v, statusOf(err), info, p.text.sentence(err))
 		return
 	}
@@ -359,7 +403,7 @@ func (p *Pages) joinRoom(v *visit) {
 }
 
 func (p *Pages) declineRoom(v *visit) {
-	if err := p.desk.DeclineRoom(v.r.Context(), v.r.PathValue("room")); err != nil {
+	if _, err := p.desk.DeclineRoom(v.r.Context(), v.r.PathValue("room")); err != nil {
 		p.fail(v, err)
 		return
 	}

@@ -26,7 +26,7 @@ type offerPage struct {
 	About      *offerCard // the offer that is answered or replaced
 	Aloud      []string
 	Problem    string
-	Others     []station.RoomMember
+	Others     []station.TableMember
 }
 
 // termField is one line of a column.
@@ -86,13 +86,13 @@ func (p *Pages) showOfferForm(v *visit) {
 		first = others[0].ID.String()
 	}
 	var gives, gets []station.RoomTerm
-	var to []station.RoomMemberID
-	var onlyIf []station.RoomID
+	var to []station.MemberID
+	var onlyIf []station.StatementID
 	switch {
 	case q.Get("answers") != "":
 		// An answer begins with the other way round of what it answers.
 		if from = r.offer(q.Get("answers")); from != nil {
-			gives, gets, to, page.Answers = from.Gets, from.Gives, []station.RoomMemberID{from.Author}, from.ID.String()
+			gives, gets, to, page.Answers = from.Gets, from.Gives, []station.MemberID{from.Author}, from.ID.String()
 			first = from.Author.String()
 		}
 	case q.Get("replaces") != "":
@@ -247,7 +247,7 @@ func (p *Pages) saveOffer(v *visit) {
 		p.offerPage(v, statusOf(err), page, to, onlyIf)
 		return
 	}
-	p.done(v, "/r/"+r.RoomInfo.ID+"/offers", "offer.said")
+	p.done(v, "/r/"+r.Info.ID+"/offers", "offer.said")
 }
 
 // aloud is the offer as one reads it to somebody.

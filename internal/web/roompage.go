@@ -31,7 +31,7 @@ type roomPage struct {
 	Subject string
 	To      string
 	Problem string
-	Members []station.RoomMember // the others
+	Members []station.TableMember // the others
 }
 
 // roomLog is the conversation of a room.
@@ -98,7 +98,7 @@ func (r *roomView) spoken(s *station.RoomStatement) spoken {
 		e.Did, e.Subject = r.text.say("entry.letter"), b.Subject
 		readBody(b.Text, "text/markdown")
 		for i, a := range b.Attachments {
-			e.Files = append(e.Files, roomFile{a.Name, fmt.Sprintf("/r/%s/s/%s/file?part=%d", r.RoomInfo.ID, s.ID, i), int64(len(a.Data))})
+			e.Files = append(e.Files, roomFile{a.Name, fmt.Sprintf("/r/%s/s/%s/file?part=%d", r.Info.ID, s.ID, i), int64(len(a.Data))})
 		}
 	case *station.RoomComment:
 		e.Did, e.Title, e.Href = r.text.say("said.comment"), r.Name(b.On), r.Href(b.On)
@@ -115,7 +115,7 @@ func (r *roomView) spoken(s *station.RoomStatement) spoken {
 // did says in words what a statement of the negotiation was.
 func (r *roomView) did(s *station.RoomStatement) (what, title string) {
 	var of struct {
-		Of, Core *station.RoomID
+		Of, Core *station.StatementID
 	}
 	if b, err := json.Marshal(s.Body); err == nil {
 		_ = json.Unmarshal(b, &of) // other fields differ from kind to kind
@@ -187,7 +187,7 @@ func (r *roomView) log(before string) roomLog {
 	}
 	if len(all) > pageSize {
 		all = all[len(all)-pageSize:]
-		out.Earlier = "/r/" + r.RoomInfo.ID + "?before=" + all[0].ID.String()
+		out.Earlier = "/r/" + r.Info.ID + "?before=" + all[0].ID.String()
 	}
 	digest, day := fnv.New64a(), ""
 	for _, s := range all {
@@ -244,7 +244,7 @@ func (p *Pages) showRoom(v *visit) {
 // roomPage shows a room; page carries what a refused sending leaves.
 func (p *Pages) roomPage(v *visit, code int, r *roomView, page roomPage) {
 	q := v.r.URL.Query()
-	view := strings.TrimPrefix(v.r.URL.Path, "/r/"+r.RoomInfo.ID+"/")
+	view := strings.TrimPrefix(v.r.URL.Path, "/r/"+r.Info.ID+"/")
 	if !slices.Contains(boardViews, view) {
 		view, page.Talk = "table", true
 	}
@@ -268,9 +268,7 @@ func (p *Pages) roomPage(v *visit, code int, r *roomView, page roomPage) {
 	if page.To == "" {
 		page.To = q.Get("to")
 	}
-	if err := p.desk.LookedAt(v.r.Context(), r.RoomInfo.ID); err != nil {
-		p.cfg.Log.Warn("pages: noting that a room was looked at failed", "error", err)
-	}
+	p.looked.at(r.Info)
 	p.show(v, code, "room", page)
 }
 
@@ -311,7 +309,8 @@ func (p *Pages) say(v *visit, r *roomView, kind string, body any, to string) (st
 	if err != nil {
 		return "", err
 	}
-	return p.desk.Say(v.r.Context(), r.RoomInfo.ID, kind, b, to)
+	said, err := p.desk.Say(v.r.Context(), r.Info.ID, station.Saying{Kind: kind, To: to, Body: b})
+	return said.ID, err
 }
 
 func lines(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
@@ -327,7 +326,7 @@ func (p *Pages) roomSignal(v *visit) {
 		p.roomPage(v, statusOf(err), r, page)
 		return
 	}
-	v.redirect("/r/" + r.RoomInfo.ID + "#newest")
+	v.redirect("/r/" + r.Info.ID + "#newest")
 }
 
 func (p *Pages) roomLetter(v *visit) {
@@ -370,7 +369,7 @@ func (p *Pages) roomLetter(v *visit) {
 		p.roomPage(v, statusOf(err), r, page)
 		return
 	}
-	v.redirect("/r/" + r.RoomInfo.ID + "#newest")
+	v.redirect("/r/" + r.Info.ID + "#newest")
 }
 
 // statementPage is one statement on a page of its own, with what was said about it.
@@ -461,7 +460,7 @@ func (p *Pages) comment(v *visit) {
 		p.statementPage(v, statusOf(err), r, s, p.text.sentence(err))
 		return
 	}
-	p.done(v, "/r/"+r.RoomInfo.ID+"/s/"+s.ID.String(), "said.commented")
+	p.done(v, "/r/"+r.Info.ID+"/s/"+s.ID.String(), "said.commented")
 }
 
 // tell says a short statement about another, and leads back to where that is shown.

@@ -14,6 +14,9 @@ import (
 // The private side of a room: limits, weights, colours, notes, what leaving would
 // be worth. It is kept in the vault and enters no statement.
 
+// suggestions is how many packages are thought of.
+const suggestions = 5
+
 // privatePart is the private side beside a conversation.
 type privatePart struct {
 	Room     *roomView
@@ -60,7 +63,7 @@ type suggestionView struct {
 
 func (p *Pages) private(v *visit, r *roomView) (*privatePart, error) {
 	ctx := v.r.Context()
-	own, err := p.desk.Private(ctx, r.RoomInfo.ID)
+	own, err := p.desk.OwnSide(ctx, r.Info.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +74,8 @@ func (p *Pages) private(v *visit, r *roomView) (*privatePart, error) {
 	for _, i := range r.held() {
 		part.Issues = append(part.Issues, r.limitField(i, own.Preferences[i.ID]))
 	}
-	line := func(id station.RoomID, who station.RoomMemberID) {
-		part.Packages = append(part.Packages, colouredLine{r.Name(id), "/r/" + r.RoomInfo.ID + "/s/" + id.String(), r.colour[id], r.Called(who)})
+	line := func(id station.StatementID, who station.MemberID) {
+		part.Packages = append(part.Packages, colouredLine{r.Name(id), "/r/" + r.Info.ID + "/s/" + id.String(), r.colour[id], r.Called(who)})
 	}
 	for _, k := range r.Packages {
 		line(k.ID, k.Author)
@@ -86,13 +89,13 @@ func (p *Pages) private(v *visit, r *roomView) (*privatePart, error) {
 			if title == "" {
 				title = r.spoken(s).Did
 			}
-			part.Notes = append(part.Notes, notedLine{title, "/r/" + r.RoomInfo.ID + "/s/" + s.ID.String(), n})
+			part.Notes = append(part.Notes, notedLine{title, "/r/" + r.Info.ID + "/s/" + s.ID.String(), n})
 		}
 	}
 	if len(own.Preferences) == 0 {
 		return part, nil
 	}
-	list, err := p.desk.Suggest(ctx, r.RoomInfo.ID)
+	list, err := p.desk.Suggest(ctx, r.Info.ID, "", suggestions)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +105,7 @@ func (p *Pages) private(v *visit, r *roomView) (*privatePart, error) {
 			if k.ID.String() != id {
 				continue
 			}
-			if list, err = p.desk.Improve(ctx, r.RoomInfo.ID, id); err != nil {
+			if list, err = p.desk.Suggest(ctx, r.Info.ID, id, suggestions); err != nil {
 				return nil, err
 			}
 			part.Improves, part.Improved = r.suggestions(list, part.Latest), r.Name(k.ID)
@@ -129,7 +132,7 @@ func (r *roomView) limitField(i station.RoomIssue, f station.RoomPreference) lim
 	return out
 }
 
-func (r *roomView) suggestions(list []station.RoomSuggestion, walk *station.RoomWalkAway) (out []suggestionView) {
+func (r *roomView) suggestions(list []station.Suggestion, walk *station.RoomWalkAway) (out []suggestionView) {
 	for _, s := range list {
 		v := suggestionView{Own: s.Own, Others: s.Others}
 		q := url.Values{}
@@ -141,7 +144,7 @@ func (r *roomView) suggestions(list []station.RoomSuggestion, walk *station.Room
 			v.Values = append(v.Values, valueLine{Issue: i.Title, Value: value.Show(i)})
 			q.Set("v"+strconv.FormatUint(i.ID, 10), r.fieldOf("", i, &value).Value)
 		}
-		v.Href = "/r/" + r.RoomInfo.ID + "/package?" + q.Encode()
+		v.Href = "/r/" + r.Info.ID + "/package?" + q.Encode()
 		if walk != nil {
 			if uint64(max(s.Own, 0)) > walk.Worth {
 				v.Walk = r.text.say("private.abovewalk")
@@ -155,17 +158,17 @@ func (r *roomView) suggestions(list []station.RoomSuggestion, walk *station.Room
 }
 
 // change changes the private side and leads back to where it is shown.
-func (p *Pages) change(v *visit, f func(*roomView, *station.RoomPrivate) error, back func(*roomView) string) {
+func (p *Pages) change(v *visit, f func(*roomView, *station.OwnSide) error, back func(*roomView) string) {
 	r, ok := p.room(v)
 	if !ok {
 		return
 	}
-	own, err := p.desk.Private(v.r.Context(), r.RoomInfo.ID)
+	own, err := p.desk.OwnSide(v.r.Context(), r.Info.ID)
 	if err == nil {
-		err = f(r, own)
+		err = f(r, &own)
 	}
 	if err == nil {
-		err = p.desk.KeepPrivate(v.r.Context(), r.RoomInfo.ID, own)
+		err = p.desk.KeepOwnSide(v.r.Context(), r.Info.ID, own)
 	}
 	if err != nil {
 		p.fail(v, err)
@@ -174,14 +177,14 @@ func (p *Pages) change(v *visit, f func(*roomView, *station.RoomPrivate) error, 
 	p.done(v, back(r), "private.kept")
 }
 
-func toPrivate(r *roomView) string { return "/r/" + r.RoomInfo.ID + "/private" }
+func toPrivate(r *roomView) string { return "/r/" + r.Info.ID + "/private" }
 
 func (p *Pages) wrong(text string) error {
 	return &station.Error{Code: station.CodeInvalid, Text: text}
 }
 
 func (p *Pages) keepLimits(v *visit) {
-	p.change(v, func(r *roomView, own *station.RoomPrivate) error {
+	p.change(v, func(r *roomView, own *station.OwnSide) error {
 		all := map[uint64]station.RoomPreference{}
 		for _, i := range r.held() {
 			f, set, err := p.readLimit(v, i)
@@ -240,7 +243,7 @@ func (p *Pages) readLimit(v *visit, i station.RoomIssue) (f station.RoomPreferen
 // keepNote keeps a note on a statement, and the colour of a package or offer.
 func (p *Pages) keepNote(v *visit) {
 	var at string
-	p.change(v, func(r *roomView, own *station.RoomPrivate) error {
+	p.change(v, func(r *roomView, own *station.OwnSide) error {
 		for id := range r.byID {
 			if id.String() != v.r.PathValue("statement") {
 				continue
@@ -248,13 +251,13 @@ func (p *Pages) keepNote(v *visit) {
 			at = "/s/" + id.String()
 			note := strings.TrimSpace(lines(v.field("note")))
 			if own.Notes == nil {
-				own.Notes = map[station.RoomID]string{}
+				own.Notes = map[station.StatementID]string{}
 			}
 			if own.Notes[id] = note; note == "" {
 				delete(own.Notes, id)
 			}
 			if own.Colours == nil {
-				own.Colours = map[station.RoomID]station.RoomColour{}
+				own.Colours = map[station.StatementID]station.RoomColour{}
 			}
 			switch v.field("colour") {
 			case "green":
@@ -269,12 +272,12 @@ func (p *Pages) keepNote(v *visit) {
 			return nil
 		}
 		return &station.Error{Code: station.CodeNotFound, Text: p.text.say("room.nothere")}
-	}, func(r *roomView) string { return "/r/" + r.RoomInfo.ID + at })
+	}, func(r *roomView) string { return "/r/" + r.Info.ID + at })
 }
 
 // keepWalkAway notes what leaving would be worth today.
 func (p *Pages) keepWalkAway(v *visit) {
-	p.change(v, func(_ *roomView, own *station.RoomPrivate) error {
+	p.change(v, func(_ *roomView, own *station.OwnSide) error {
 		n, err := strconv.ParseUint(strings.TrimSpace(v.field("worth")), 10, 64)
 		if err != nil || n > 100 {
 			return p.wrong(p.text.say("private.range"))
@@ -286,7 +289,7 @@ func (p *Pages) keepWalkAway(v *visit) {
 
 // exportRoom gives the room as a file.
 func (p *Pages) exportRoom(v *visit) {
-	data, err := p.desk.ExportRoom(v.r.Context(), v.r.PathValue("room"))
+	data, err := p.seats.ExportRoom(v.r.Context(), v.r.PathValue("room"))
 	if err != nil {
 		p.fail(v, err)
 		return
@@ -308,7 +311,7 @@ func (p *Pages) showForgeRoom(v *visit) {
 
 func (p *Pages) forgeRoom(v *visit) {
 	page := forgeRoomPage{Token: v.session.form, Script: lines(v.field("script"))}
-	data, err := p.desk.ForgeRoom(v.r.Context(), []byte(page.Script))
+	data, err := p.seats.ForgeRoom(v.r.Context(), []byte(page.Script))
 	if err != nil {
 		page.Problem = p.text.sentence(err)
 		p.show(v, statusOf(err), "forgeroom", page)

@@ -81,7 +81,7 @@ func (p *Pages) proposeRound(v *visit) {
 	body, problem := p.roundBody(page, packages, parties)
 	if problem == "" {
 		if id, err = p.say(v, r, "round", body, ""); err == nil {
-			p.done(v, "/r/"+r.RoomInfo.ID+"/round/"+id, "round.proposed")
+			p.done(v, "/r/"+r.Info.ID+"/round/"+id, "round.proposed")
 			return
 		}
 		problem = p.text.sentence(err)
@@ -135,7 +135,7 @@ func (p *Pages) roundBody(page roundFormPage, packages, parties []string) (map[s
 		}
 	default:
 		if len(packages) != 1 {
-			return nil, p.text.say("newround.one")
+			return nil, p.text.say("newround.exactly")
 		}
 		body["packages"] = packages
 	}
@@ -199,7 +199,7 @@ func (p *Pages) roundOf(v *visit) (*roundPage, bool) {
 		page.Tiers = int(o.Tiers[0])
 	}
 	if slices.Contains(o.Parties, r.Self) {
-		seat, err := p.desk.Round(v.r.Context(), r.RoomInfo.ID, o.ID.String())
+		seat, err := p.seats.Round(v.r.Context(), r.Info.ID, o.ID.String())
 		if err != nil {
 			p.fail(v, err)
 			return nil, false
@@ -215,7 +215,7 @@ func (page *roundPage) items() {
 	r, o := page.Room, page.Round
 	chosen := page.Seat.Choice.Levels
 	for n, id := range o.Packages {
-		item := roundItem{N: n, Title: r.Name(id), Href: "/r/" + r.RoomInfo.ID + "/s/" + id.String(), Colour: r.colour[id]}
+		item := roundItem{N: n, Title: r.Name(id), Href: "/r/" + r.Info.ID + "/s/" + id.String(), Colour: r.colour[id]}
 		if k := r.Package(id); k != nil {
 			item.Values = r.Values(*k)
 		}
@@ -258,7 +258,7 @@ func (page *roundPage) stage(p *Pages, again bool) {
 	r, o := page.Room, page.Round
 	state := string(o.State)
 	mine, joined := slices.Contains(o.Parties, r.Self), slices.Contains(o.Joined, r.Self)
-	others := slices.ContainsFunc(o.Joined, func(m station.RoomMemberID) bool { return m != o.Author })
+	others := slices.ContainsFunc(o.Joined, func(m station.MemberID) bool { return m != o.Author })
 	page.MayTake = o.Author == r.Self && state == "proposed" && !others
 	page.Words, page.Shape = r.roundWords(o)
 	if page.Seat.Words != "" {
@@ -360,7 +360,7 @@ func (p *Pages) partRound(v *visit) {
 		v.w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	v.redirect("/r/" + page.Room.RoomInfo.ID + "/round/" + page.Round.ID.String()) // another screen
+	v.redirect("/r/" + page.Room.Info.ID + "/round/" + page.Round.ID.String()) // another screen
 }
 
 func (p *Pages) joinRound(v *visit) {
@@ -373,7 +373,7 @@ func (p *Pages) joinRound(v *visit) {
 		p.show(v, statusOf(err), "round", page)
 		return
 	}
-	v.redirect("/r/" + page.Room.RoomInfo.ID + "/round/" + page.Round.ID.String())
+	v.redirect("/r/" + page.Room.Info.ID + "/round/" + page.Round.ID.String())
 }
 
 func (p *Pages) chooseInRound(v *visit) {
@@ -383,9 +383,9 @@ func (p *Pages) chooseInRound(v *visit) {
 	}
 	c, problem := p.choice(v, page)
 	if problem == "" {
-		err := p.desk.Choose(v.r.Context(), page.Room.RoomInfo.ID, page.Round.ID.String(), c)
+		err := p.seats.Choose(v.r.Context(), page.Room.Info.ID, page.Round.ID.String(), c)
 		if err == nil {
-			v.redirect("/r/" + page.Room.RoomInfo.ID + "/round/" + page.Round.ID.String())
+			v.redirect("/r/" + page.Room.Info.ID + "/round/" + page.Round.ID.String())
 			return
 		}
 		problem = p.text.sentence(err)

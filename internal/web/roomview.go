@@ -12,31 +12,39 @@ import (
 // roomView is a room as its pages show it: what is a number in the station's view
 // is a name and a sentence here.
 type roomView struct {
-	RoomInfo
+	Info station.RoomInfo
 	*station.RoomView
 	Token string
 	Now   time.Time
 	Line  string
 
-	names  map[station.RoomMemberID]string
-	byID   map[station.RoomID]*station.RoomStatement
-	titles map[station.RoomID]string // of offers, packages, texts, rounds, agreements
-	issues map[station.RoomID][]station.RoomIssue
-	note   map[station.RoomID]string
-	colour map[station.RoomID]string
+	names  map[station.MemberID]string
+	byID   map[station.StatementID]*station.RoomStatement
+	titles map[station.StatementID]string // of offers, packages, texts, rounds, agreements
+	issues map[station.StatementID][]station.RoomIssue
+	note   map[station.StatementID]string
+	colour map[station.StatementID]string
 	text   texts
 }
+
+// ID is the room in addresses.
+func (r *roomView) ID() string { return r.Info.ID }
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // room finds the room of a visit. A room that is still being made, or never came
 // about, has a page of its own.
 func (p *Pages) room(v *visit) (*roomView, bool) {
-	info, view, err := p.desk.Room(v.r.Context(), v.r.PathValue("room"))
+	room, err := p.desk.Room(v.r.Context(), v.r.PathValue("room"))
+	if err == nil && room.ID != v.r.PathValue("room") { // a title could be another room's tomorrow
+		p.notFound(v)
+		return nil, false
+	}
 	if err != nil {
 		p.fail(v, err)
 		return nil, false
 	}
+	info, view := room.RoomInfo, room.View
 	if view == nil {
 		if v.r.URL.Path != "/r/"+info.ID {
 			v.redirect("/r/" + info.ID)
@@ -45,23 +53,30 @@ func (p *Pages) room(v *visit) (*roomView, bool) {
 		}
 		return nil, false
 	}
-	own, err := p.desk.Private(v.r.Context(), info.ID)
+	own, err := p.desk.OwnSide(v.r.Context(), info.ID)
 	if err != nil {
 		p.fail(v, err)
 		return nil, false
 	}
-	r := p.newRoomView(info, view, own)
+	r := p.newRoomView(info, view, &own)
 	r.Token = v.session.form
 	return r, true
 }
 
-func (p *Pages) newRoomView(info RoomInfo, view *station.RoomView, own *station.RoomPrivate) *roomView {
-	r := &roomView{RoomInfo: info, RoomView: view, Now: p.cfg.Now(), text: p.text,
-		names: map[station.RoomMemberID]string{}, byID: map[station.RoomID]*station.RoomStatement{},
-		titles: map[station.RoomID]string{}, issues: map[station.RoomID][]station.RoomIssue{}, colour: map[station.RoomID]string{}}
+func (p *Pages) newRoomView(info station.RoomInfo, view *station.RoomView, own *station.OwnSide) *roomView {
+	r := &roomView{Info: info, RoomView: view, Now: p.cfg.Now(), text: p.text,
+		names: map[station.MemberID]string{}, byID: map[station.StatementID]*station.RoomStatement{},
+		titles: map[station.StatementID]string{}, issues: map[station.StatementID][]station.RoomIssue{}, colour: map[station.StatementID]string{}}
 	r.Line, _ = p.roomState(info)
-	for _, m := range view.Members {
-		r.names[m.ID] = m.Name
+	self := p.s.PageOptions().Name
+	if self == "" {
+		self = p.text.say("room.ourside")
+	}
+	for i, m := range view.Members {
+		if m.Self {
+			view.Members[i].Name = self
+		}
+		r.names[m.ID] = view.Members[i].Name
 	}
 	for _, s := range view.Timeline {
 		r.byID[s.ID] = s
@@ -96,7 +111,7 @@ func (p *Pages) newRoomView(info RoomInfo, view *station.RoomView, own *station.
 // that members who hold the same statements have the same numbers.
 func (r *roomView) number() {
 	next := map[string]int{}
-	count := func(kind string, id station.RoomID) (int, string) {
+	count := func(kind string, id station.StatementID) (int, string) {
 		with := ""
 		if s := r.byID[id]; s != nil && s.Private() {
 			with = r.names[r.other(s)]
@@ -139,7 +154,7 @@ func (r *roomView) number() {
 }
 
 // other is whom a private statement binds this member to.
-func (r *roomView) other(s *station.RoomStatement) station.RoomMemberID {
+func (r *roomView) other(s *station.RoomStatement) station.MemberID {
 	if s.From == r.Self {
 		return s.To
 	}
@@ -147,7 +162,7 @@ func (r *roomView) other(s *station.RoomStatement) station.RoomMemberID {
 }
 
 // audience is whom an answer to a statement goes to: "" the room.
-func (r *roomView) audience(id station.RoomID) string {
+func (r *roomView) audience(id station.StatementID) string {
 	if s := r.byID[id]; s != nil && s.Private() {
 		return r.other(s).String()
 	}
@@ -155,7 +170,7 @@ func (r *roomView) audience(id station.RoomID) string {
 }
 
 // Who is a member by its name; the user itself is "you" where it acts.
-func (r *roomView) Who(id station.RoomMemberID) string {
+func (r *roomView) Who(id station.MemberID) string {
 	if id == r.Self {
 		return r.text.say("entry.you")
 	}
@@ -163,7 +178,7 @@ func (r *roomView) Who(id station.RoomMemberID) string {
 }
 
 // Called is a member by its name, the user as well.
-func (r *roomView) Called(id station.RoomMemberID) string {
+func (r *roomView) Called(id station.MemberID) string {
 	if n := r.names[id]; n != "" {
 		return n
 	}
@@ -171,7 +186,7 @@ func (r *roomView) Called(id station.RoomMemberID) string {
 }
 
 // Names are members in a row.
-func (r *roomView) NamesOf(ids []station.RoomMemberID) string {
+func (r *roomView) NamesOf(ids []station.MemberID) string {
 	var all []string
 	for _, id := range ids {
 		all = append(all, r.Called(id))
@@ -180,7 +195,7 @@ func (r *roomView) NamesOf(ids []station.RoomMemberID) string {
 }
 
 // Name is what an object is called; what is not here has no name.
-func (r *roomView) Name(id station.RoomID) string {
+func (r *roomView) Name(id station.StatementID) string {
 	if t := r.titles[id]; t != "" {
 		return t
 	}
@@ -188,8 +203,8 @@ func (r *roomView) Name(id station.RoomID) string {
 }
 
 // Href is where an object is shown.
-func (r *roomView) Href(id station.RoomID) string {
-	base := "/r/" + r.RoomInfo.ID
+func (r *roomView) Href(id station.StatementID) string {
+	base := "/r/" + r.Info.ID
 	s := r.byID[id]
 	if s == nil {
 		return base + "/timeline"
@@ -211,7 +226,7 @@ func (r *roomView) Href(id station.RoomID) string {
 
 // issue finds an issue under an agenda; of an agenda that was replaced only the
 // number is known.
-func (r *roomView) issue(agenda station.RoomID, n uint64) station.RoomIssue {
+func (r *roomView) issue(agenda station.StatementID, n uint64) station.RoomIssue {
 	for _, list := range [][]station.RoomIssue{r.issues[agenda], r.held()} {
 		for _, i := range list {
 			if i.ID == n {
@@ -262,7 +277,7 @@ type valueLine struct {
 	Sentence string
 }
 
-func (r *roomView) term(agenda station.RoomID, t station.RoomTerm) valueLine {
+func (r *roomView) term(agenda station.StatementID, t station.RoomTerm) valueLine {
 	i := r.issue(agenda, t.Issue)
 	l := valueLine{Issue: i.Title, Value: t.Value.Show(i), By: r.Called(t.By)}
 	switch t.Value.Type {
@@ -291,7 +306,7 @@ func (r *roomView) Values(k station.RoomPackage) (out []valueLine) {
 }
 
 // Package finds one that is on the table.
-func (r *roomView) Package(id station.RoomID) *station.RoomPackage {
+func (r *roomView) Package(id station.StatementID) *station.RoomPackage {
 	for i := range r.Packages {
 		if r.Packages[i].ID == id {
 			return &r.Packages[i]
@@ -336,7 +351,7 @@ type offerCard struct {
 
 type linked struct{ Title, Href string }
 
-func (r *roomView) link(id *station.RoomID) *linked {
+func (r *roomView) link(id *station.StatementID) *linked {
 	if id == nil {
 		return nil
 	}
@@ -414,7 +429,7 @@ func (r *roomView) Card(o station.RoomOffer) offerCard {
 	return c
 }
 
-func (r *roomView) condition(of station.RoomID, what, state string) conditionLine {
+func (r *roomView) condition(of station.StatementID, what, state string) conditionLine {
 	c := conditionLine{Href: r.Href(of)}
 	switch what {
 	case "offer":
@@ -471,7 +486,7 @@ func (r *roomView) Positions(row station.RoomRow) []positionLine {
 }
 
 // Colour is how a package or offer looks to the user, "" if nothing was said.
-func (r *roomView) Colour(id station.RoomID) string { return r.colour[id] }
+func (r *roomView) Colour(id station.StatementID) string { return r.colour[id] }
 
 // MayConfirm reports that a proposed agenda waits for this member.
 func (r *roomView) MayConfirm(a station.RoomAgenda) bool {
@@ -479,7 +494,7 @@ func (r *roomView) MayConfirm(a station.RoomAgenda) bool {
 }
 
 // Compared says how far a member is known to hold the same statements.
-func (r *roomView) Compared(m station.RoomMember) string {
+func (r *roomView) Compared(m station.TableMember) string {
 	all := 0
 	for _, k := range r.Members {
 		all += k.Said

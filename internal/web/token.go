@@ -27,6 +27,12 @@ var scopes = map[string]station.Scope{
 
 	"send-signal": station.ScopeSend, "send-letter": station.ScopeSend,
 
+	"rooms": station.ScopeRead, "room": station.ScopeRead,
+	"say": station.ScopeNegotiate, "own-side": station.ScopeNegotiate, "keep-own-side": station.ScopeNegotiate,
+	"suggestions": station.ScopeNegotiate, "keep-offer": station.ScopeNegotiate, "drop-offer": station.ScopeNegotiate,
+	"send-offer": station.ScopeNegotiate,
+	"new-room":   owner, "join-room": owner, "decline-room": owner, "erase-room": owner,
+
 	// Whom one meets, and what is erased, is a person's decision. forge is the
 	// person's as well: it can begin with a real conversation.
 	"unlock": owner, "lock": owner, "invite": owner, "cancel-invitation": owner, "accept": owner, "rename": owner,

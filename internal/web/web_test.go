@@ -25,6 +25,12 @@ import (
 // socket, and returns a client and the socket.
 func serve(t *testing.T) (*web.Client, string) {
 	t.Helper()
+	c, socket, _ := serveStation(t)
+	return c, socket
+}
+
+func serveStation(t *testing.T) (*web.Client, string, *station.Station) {
+	t.Helper()
 	p, err := wire.Preset("demo")
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +89,7 @@ func serve(t *testing.T) (*web.Client, string) {
 			t.Error(err)
 		}
 	})
-	return c, cfg.Socket
+	return c, cfg.Socket, s
 }
 
 func code(err error) station.Code {

@@ -28,6 +28,7 @@ var files = []struct {
 	{"pairwise.json", pairwiseVectors},
 	{"contact.json", contactVectors},
 	{"seal.json", sealVectors},
+	{"blind.json", blindVectors},
 	{"negotiation.json", negotiationVectors},
 	{"blind.json", blindVectors},
 }
