@@ -238,6 +238,10 @@ func (p *Pages) showRoom(v *visit) {
 	if !ok {
 		return
 	}
+	if v.part() { // the page on which the room was being formed
+		v.redirect("/r/" + r.ID())
+		return
+	}
 	p.roomPage(v, http.StatusOK, r, roomPage{})
 }
 
