@@ -356,7 +356,8 @@ type communiquePage struct {
 	MayRelease bool
 	File       bool
 	Parties    string
-	Date       time.Time
+	Date       string // with the year: it is printed
+	When       time.Time
 }
 
 type approval struct {
@@ -375,7 +376,7 @@ func (p *Pages) communiqueOf(v *visit) (*communiquePage, bool) {
 		return nil, false
 	}
 	c := r.Communiques[at]
-	page := &communiquePage{Room: r, C: c, Token: v.session.form, Title: r.Name(c.ID), Agreement: *r.link(&c.Agreement), Released: c.State == "released", Date: c.Time}
+	page := &communiquePage{Room: r, C: c, Token: v.session.form, Title: r.Name(c.ID), Agreement: *r.link(&c.Agreement), Released: c.State == "released", When: c.Time}
 	page.Words, page.Shape = r.communiqueWords(c)
 	for _, m := range c.Needed {
 		done := slices.Contains(c.Approved, m)
@@ -387,10 +388,11 @@ func (p *Pages) communiqueOf(v *visit) (*communiquePage, bool) {
 	page.MayRelease = c.State == "approved by all" && !r.Frozen
 	for _, s := range r.Timeline { // released: by whoever said so first
 		if s.Kind == "release" && page.Released {
-			page.Date = s.Time
+			page.When = s.Time
 			break
 		}
 	}
+	page.Date = p.text.day(page.When, time.Time{})
 	if a := r.agreement(c.Agreement.String()); a != nil {
 		page.Parties, page.Level = r.NamesOf(a.Parties), r.level(a.Level.String())
 		page.File = page.Released && a.State == "sealed"

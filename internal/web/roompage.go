@@ -92,10 +92,10 @@ func (r *roomView) spoken(s *station.RoomStatement) spoken {
 	}
 	switch b := s.Body.(type) {
 	case *station.RoomSignal:
-		e.Did = r.text.say("entry.signal")
+		e.Did = r.text.say("said.signal")
 		readBody(b.Text, "text/plain")
 	case *station.RoomLetter:
-		e.Did, e.Subject = r.text.say("entry.letter"), b.Subject
+		e.Did, e.Subject = r.text.say("said.letter"), b.Subject
 		readBody(b.Text, "text/markdown")
 		for i, a := range b.Attachments {
 			e.Files = append(e.Files, roomFile{a.Name, fmt.Sprintf("/r/%s/s/%s/file?part=%d", r.Info.ID, s.ID, i), int64(len(a.Data))})
@@ -415,6 +415,7 @@ func (p *Pages) showStatement(v *visit) {
 
 func (p *Pages) statementPage(v *visit, code int, r *roomView, s *station.RoomStatement, problem string) {
 	page := statementPage{Room: r, Said: r.spoken(s), Note: r.note[s.ID], Colour: r.colour[s.ID], Problem: problem}
+	page.Said.Did = strings.TrimSuffix(page.Said.Did, ":")
 	page.Coloured = s.Kind == "package" || s.Kind == "offer"
 	page.Package = r.Package(s.ID)
 	for i := range r.Drafts {

@@ -337,7 +337,8 @@ type offerCard struct {
 	Until      *time.Time
 	State      string
 	Shape      string
-	Over       bool // nothing more can come of it
+	Over       bool // nothing more can be done with it
+	Gone       bool // and nothing came of it
 	Asked      string
 	Counters   []linked
 	Answers    *linked
@@ -415,6 +416,7 @@ func (r *roomView) Card(o station.RoomOffer) offerCard {
 	}
 	c.State, c.Shape = r.offerWords(o)
 	c.Over = o.State != "open" && o.State != "countered" || o.Problem != ""
+	c.Gone = c.Over && c.Shape != "taken" && c.Shape != "halftaken"
 	if len(o.Takers) > 0 && o.State != "taken" {
 		c.Asked = r.NamesOf(o.Takers)
 	}
@@ -453,7 +455,7 @@ func (r *roomView) condition(of station.StatementID, what, state string) conditi
 // Cards are the offers, what is open first.
 func (r *roomView) Cards() (open, over []offerCard) {
 	for _, o := range slices.Backward(r.Offers) {
-		if c := r.Card(o); c.Over && c.Shape != "taken" && c.Shape != "halftaken" {
+		if c := r.Card(o); c.Gone {
 			over = append(over, c)
 		} else {
 			open = append(open, c)

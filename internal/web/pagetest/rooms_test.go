@@ -44,7 +44,7 @@ func (b *tab) looks(name, path string) {
 			b.fits(name)
 			if shots != "" {
 				var png []byte
-				b.run(chromedp.FullScreenshot(&png, 90))
+				b.run(chromedp.FullScreenshot(&png, 100))
 				if err := os.WriteFile(filepath.Join(shots, strings.ReplaceAll(name, " ", "-")+"-"+light+map[int64]string{1280: "", 360: "-phone"}[width]+".png"), png, 0o600); err != nil {
 					b.t.Error(err)
 				}

@@ -345,3 +345,12 @@ func straitsTable(t *testing.T) *table {
 	}
 	return tb
 }
+
+// sayingOf is a statement as a program makes it.
+func sayingOf(kind string, body map[string]any) station.Saying {
+	b, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // a map of ids and words
+	}
+	return station.Saying{Kind: kind, Body: b}
+}
