@@ -41,7 +41,7 @@ func (b *tab) option(selector, words string) string {
 // and words for the public.
 func TestNegotiateOnPages(t *testing.T) {
 	n := startNetwork(t)
-	tb := straitsTable(t)
+	tb := straitsTable(t, false)
 	tb.alarms, tb.strays = nil, nil
 	a, b := sit(t, n, tb, 0), sit(t, n, tb, 1)
 	a.expect(409, 422)

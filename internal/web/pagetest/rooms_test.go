@@ -59,7 +59,7 @@ func (b *tab) looks(name, path string) {
 // TestRoomPages shows every page of a negotiation in the middle of everything.
 func TestRoomPages(t *testing.T) {
 	n := startNetwork(t)
-	tb := straitsTable(t)
+	tb := straitsTable(t, true)
 	b := sit(t, n, tb, 0)
 	at := "/r/" + roomID
 	b.looks("rooms", "/rooms")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -331,8 +332,14 @@ func straits(now time.Time) negotiation.Script {
 
 // straitsTable is that, with what does not come over a script: an alarm, a kind
 // that nobody here knows, rounds and signings on their way.
-func straitsTable(t *testing.T) *table {
-	tb := newTable(t, straits(time.Now().Truncate(time.Second)))
+func straitsTable(t *testing.T, outsider bool) *table {
+	script := straits(time.Now().Truncate(time.Second))
+	if !outsider { // otherwise free text is blocked by one who is not in the room
+		for i, l := range script.Lines {
+			script.Lines[i].Body = json.RawMessage(strings.ReplaceAll(string(l.Body), `, "outsiders": ["Dorne"]`, ""))
+		}
+	}
+	tb := newTable(t, script)
 	tb.alarms = []negotiation.Alarm{{Type: negotiation.AlarmToldDifferent, Text: "Cenia told Borvia something else than it told you, at the same place in what it says to this room. " +
 		"You can know this, because nobody but Cenia and you could have made the tag that Borvia passed on. You cannot prove it to anybody else."}}
 	first := tb.copies[0].Room.View(tb.now(), func(negotiation.MemberID) string { return "" })
