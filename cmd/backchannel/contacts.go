@@ -139,16 +139,7 @@ func contactsCommand() *cobra.Command {
 			return emit(cmd, all, func(w io.Writer) { printContacts(w, all) })
 		}),
 	})
-	c.AddCommand(clientCommand(&cobra.Command{
-		Use: "rename NAME NEW-NAME", Short: "Give a contact another name, here only", Args: cobra.ExactArgs(2),
-		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
-			k, err := c.Rename(cmd.Context(), args[0], args[1])
-			if err != nil {
-				return err
-			}
-			return emit(cmd, k, func(w io.Writer) { printContacts(w, []station.ContactInfo{k}) })
-		}),
-	}))
+	c.AddCommand(renameCommand())
 	return c
 }
 
@@ -158,7 +149,7 @@ func printContacts(w io.Writer, all []station.ContactInfo) {
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tVERIFIED\tSTATE\tLANE\tNOW\tWAITING")
+	fmt.Fprintln(t, "NAME\tVERIFIED\tSTATE\tLANE\tNOW\tWAITING\tUNREAD")
 	for _, k := range all {
 		verified, lane, now := "unverified", "parked", "-"
 		if k.Verified {
@@ -180,7 +171,13 @@ func printContacts(w io.Writer, all []station.ContactInfo) {
 		if k.State == station.StateIntroduced && !k.Ready {
 			state += ", keys in use soon"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\n", k.Name, verified, state, lane, now, k.Waiting)
+		if k.Muted {
+			state += ", muted"
+		}
+		if k.Expiry > 0 {
+			state += ", copies expire after " + strings.TrimPrefix(inWords(time.Duration(k.Expiry)*time.Second), "about ")
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\n", k.Name, verified, state, lane, now, k.Waiting, k.Unread)
 	}
 	t.Flush()
 }

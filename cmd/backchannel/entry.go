@@ -91,7 +91,7 @@ func (s entrySetup) run(ctx context.Context, stderr io.Writer) error {
 	}
 	return serve(ctx, server{
 		role: "entry", log: log, health: s.cfg.Health,
-		loop:    link.LoopConfig{Node: node, Dial: dialRelays(s.network, s.key.tls), Listeners: []link.Listener{ln}, Log: log},
+		loop:    link.LoopConfig{Node: node, Dial: dialRelays(s.network, s.key.tls, link.RoleEntry), Listeners: []link.Listener{ln}, Log: log},
 		healthy: func() bool { s := node.Status(); return len(s.Relays) == p.Relays && s.Healthy() },
 		figures: func() []figure { return entryFigures(node.Status()) },
 	})

@@ -27,24 +27,37 @@ import (
 
 func sendCommand() *cobra.Command {
 	var file, subject string
-	var noWait bool
+	var attach []string
+	var noWait, markdown, strip bool
 	c := clientCommand(&cobra.Command{
 		Use:   "send NAME [TEXT…]",
-		Short: "Send a signal, or a letter with --file",
-		Long: `Send a signal (a short text) or, with --file, a letter of up to 10 MB. Without
-text and file the signal is read from standard input; "--file -" reads the letter
-from there.
+		Short: "Send a signal or a letter",
+		Long: `Send a signal (a short text) or a letter of up to 10 MB: with --file a file as it
+is, with --markdown a written text, with --attach a text and files together.
+Without text and file the text is read from standard input; "--file -" reads the
+letter from there.
+
+--strip sends files without their names and takes out of JPEG and PNG pictures
+what they say of camera, place, time and program. It refuses what it cannot strip.
 
 The station accepts it first: from then on it is kept and delivered exactly once,
 also after days offline. A letter's progress is shown until it is delivered;
 interrupting the command does not interrupt the letter.`,
-		Example: "  backchannel send Borvia \"We could talk about X.\"\n  backchannel send Borvia --file note.pdf --subject \"Non-paper\"",
+		Example: "  backchannel send Borvia \"We could talk about X.\"\n  backchannel send Borvia --file note.pdf --subject \"Non-paper\"\n  backchannel send Borvia --subject \"Two drafts\" --attach a.pdf --attach b.pdf \"Either will do.\"",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			d := station.Draft{Kind: "signal", Content: []byte(strings.Join(args[1:], " "))}
 			switch {
-			case file != "" && len(args) > 1:
-				return usage("give either a text or --file, not both")
+			case file != "" && (len(args) > 1 || markdown || len(attach) > 0):
+				return usage("--file is the whole letter: give a text with --attach FILE instead")
+			case strip && file == "" && len(attach) == 0:
+				return usage("--strip is for files: name one with --file or --attach")
+			case markdown || len(attach) > 0:
+				w, err := written(cmd, args[1:], subject, attach)
+				if err != nil {
+					return err
+				}
+				d = w
 			case file != "":
 				b, name, err := readInput(cmd, file)
 				if err != nil {
@@ -52,7 +65,7 @@ interrupting the command does not interrupt the letter.`,
 				}
 				d = station.Draft{Kind: "letter", Subject: subject, FileName: name, MediaType: mediaType(name, b), Content: b}
 			case subject != "":
-				return usage("only a letter has a subject: give its text with --file, or --file - for standard input")
+				return usage("only a letter has a subject: say --markdown for a written letter, or name a file with --file")
 			case len(args) == 1:
 				b, _, err := readInput(cmd, "-")
 				if err != nil {
@@ -60,13 +73,43 @@ interrupting the command does not interrupt the letter.`,
 				}
 				d.Content = []byte(strings.TrimRight(string(b), "\r\n"))
 			}
+			d.Strip = strip
 			return send(cmd, c, args[0], d, !noWait && d.Kind == "letter")
 		}),
 	})
 	c.Flags().StringVar(&file, "file", "", "send this file as a letter; - is standard input")
 	c.Flags().StringVar(&subject, "subject", "", "the letter's subject")
+	c.Flags().StringArrayVar(&attach, "attach", nil, "attach this file to a letter; may be repeated")
+	c.Flags().BoolVar(&markdown, "markdown", false, "send the text as a letter in Markdown")
+	c.Flags().BoolVar(&strip, "strip", false, "send files without names and metadata, or refuse")
 	c.Flags().BoolVar(&noWait, "no-wait", false, "return once the station has accepted a letter")
 	return c
+}
+
+// written makes a letter of a text, from the arguments or standard input, and files.
+func written(cmd *cobra.Command, words []string, subject string, attach []string) (station.Draft, error) {
+	d := station.Draft{Kind: "letter", Subject: subject, MediaType: "text/markdown; charset=utf-8", Content: []byte(strings.Join(words, " "))}
+	if len(words) == 0 {
+		b, _, err := readInput(cmd, "-")
+		if err != nil {
+			return d, err
+		}
+		d.Content = b
+	}
+	if !utf8.Valid(d.Content) {
+		return d, fmt.Errorf("the text of the letter is not UTF-8: attach it as a file")
+	}
+	for _, path := range attach {
+		if path == "-" {
+			return d, usage("an attachment needs a file: standard input is for the text")
+		}
+		b, name, err := readInput(cmd, path)
+		if err != nil {
+			return d, err
+		}
+		d.Attachments = append(d.Attachments, station.Attachment{FileName: name, MediaType: mediaType(name, b), Content: b})
+	}
+	return d, nil
 }
 
 // mediaType tells what a letter is from its name, else from its first bytes.
@@ -113,7 +156,10 @@ func send(cmd *cobra.Command, c *web.Client, to string, d station.Draft, wait bo
 	}
 	show, done := newProgress(cmd, it)
 	defer done()
-	for it.State != station.ItemDelivered {
+	for it.State != station.ItemDelivered && it.State != station.ItemAcknowledged {
+		if it.Cancelled {
+			return errors.New("the letter was withdrawn before it was delivered")
+		}
 		select {
 		case <-changed:
 		case <-time.After(2 * time.Second):
@@ -208,6 +254,10 @@ func printItems(w io.Writer, items []station.ItemInfo) {
 			if it.Total > 0 {
 				state += fmt.Sprintf(" %d%%", it.Done*100/it.Total)
 			}
+		case it.Cancelled:
+			state = "withdrawn"
+		case !it.Outgoing && it.Acknowledged != nil:
+			state = "acknowledged"
 		case !it.Outgoing && !it.Read:
 			state = "unread"
 		case !it.Outgoing:
@@ -217,6 +267,12 @@ func printItems(w io.Writer, items []station.ItemInfo) {
 		if about == "" {
 			about = it.FileName
 		}
+		if n := len(it.Parts); n > 0 {
+			about = strings.TrimSpace(about + " +" + plural(int64(n), "file"))
+		}
+		if it.Expires != nil {
+			state += ", until " + it.Expires.Local().Format("2 Jan 15:04")
+		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", it.ID[:8], it.Created.Local().Format("2 Jan 15:04:05"), who, it.Kind, bytesInWords(it.Size), state, contact.Printable(about))
 	}
 	t.Flush()
@@ -224,19 +280,22 @@ func printItems(w io.Writer, items []station.ItemInfo) {
 
 func readCommand() *cobra.Command {
 	var out string
+	var part int
 	c := clientCommand(&cobra.Command{
 		Use:   "read ID",
 		Short: "Read a signal or letter",
 		Long: `Print a signal or letter, or write its exact bytes to a file with --output. What
-is not text is not printed to a terminal. Reading marks it as read here; the
-other side does not learn of it.`,
-		Args: cobra.ExactArgs(1),
+is not text is not printed to a terminal. A letter with attachments shows its text
+and lists them; --part N takes one of them. Reading marks it as read here; the
+other side does not learn of it: only "backchannel ack" says so.`,
+		Example: "  backchannel read 3f2a91c0\n  backchannel read 3f2a91c0 -o note.pdf",
+		Args:    cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			it, err := c.Item(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			b, err := c.Content(cmd.Context(), it.ID)
+			b, err := contentOf(cmd.Context(), c, &it, part, out)
 			if err != nil {
 				return err
 			}
@@ -265,6 +324,7 @@ other side does not learn of it.`,
 			default:
 				printHead(w, it)
 				_, err = fmt.Fprintln(w, printableText(string(b)))
+				printParts(w, it)
 			}
 			if err != nil {
 				return err
@@ -272,8 +332,37 @@ other side does not learn of it.`,
 			return c.MarkRead(cmd.Context(), it.ID)
 		}),
 	})
+	c.Flags().IntVar(&part, "part", 0, "take this attachment of the letter, from 1")
 	c.Flags().StringVarP(&out, "output", "o", "", "write the exact bytes to this new file; - is standard output")
 	return c
+}
+
+// contentOf is what of a letter is asked for: an attachment, or all of it, which for
+// one with attachments is its text unless it goes to a file.
+func contentOf(ctx context.Context, c *web.Client, it *station.ItemInfo, part int, out string) ([]byte, error) {
+	if part != 0 {
+		if part < 1 || part > len(it.Parts) {
+			return nil, usage("this letter has %s: --part counts them from 1", plural(int64(len(it.Parts)), "attachment"))
+		}
+		it.MediaType, it.Size = it.Parts[part-1].MediaType, it.Parts[part-1].Size
+		b, err := c.PartContent(ctx, it.ID, part)
+		it.Parts = nil
+		return b, err
+	}
+	if len(it.Parts) > 0 && out == "" && it.TextType != "" && it.Text != "" {
+		return []byte(it.Text), nil
+	}
+	return c.Content(ctx, it.ID)
+}
+
+// printParts lists attachments below the text of a letter.
+func printParts(w io.Writer, it station.ItemInfo) {
+	for _, p := range it.Parts {
+		fmt.Fprintf(w, "\nAttachment %d: %s, %s, %s, SHA-256 %s\n", p.Number, contact.Printable(p.FileName), contact.Printable(p.MediaType), bytesInWords(p.Size), p.SHA256)
+	}
+	if len(it.Parts) > 0 {
+		fmt.Fprintf(w, "\n  backchannel read %s --part N -o FILE\n", it.ID[:8])
+	}
 }
 
 // writeOutput never overwrites.
@@ -389,7 +478,16 @@ func printNotice(ctx context.Context, w io.Writer, c *web.Client, names map[stri
 		if err != nil {
 			return nil //nolint:nilerr // gone meanwhile: nothing to tell
 		}
+		if k, err := c.Contact(ctx, n.Contact); err == nil && k.Muted {
+			return nil
+		}
 		text = fmt.Sprintf("%s from %s: %s, %s  (backchannel read %s)", it.Kind, name(), bytesInWords(it.Size), contact.Printable(it.Subject+it.FileName), it.ID[:8])
+	case station.EventAcknowledged:
+		text = fmt.Sprintf("%s acknowledges %s", name(), n.Item[:8])
+	case station.EventCancelled:
+		text = fmt.Sprintf("%s with %s is withdrawn by its sender", n.Item[:8], name())
+	case station.EventExpired:
+		text = fmt.Sprintf("%s with %s has expired and is erased here", n.Item[:8], name())
 	case station.EventTrouble:
 		text = "trouble: " + n.Text
 	default:

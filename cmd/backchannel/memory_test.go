@@ -82,8 +82,11 @@ func TestMemoryOfAStation(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
 	t.Cleanup(func() {
-		if c.Process.Signal(os.Interrupt) == nil {
-			<-ended
+		if err := c.Process.Signal(os.Interrupt); err != nil {
+			return // it has ended
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 	})
 	select {

@@ -101,7 +101,7 @@ func (s relaySetup) run(ctx context.Context, stderr io.Writer) error {
 	}
 	return serve(ctx, server{
 		role: "relay", log: log, health: s.cfg.Health,
-		loop:    link.LoopConfig{Node: node, Dial: dialRelays(s.network, s.key.tls), Listeners: []link.Listener{ln}, Log: log},
+		loop:    link.LoopConfig{Node: node, Dial: dialRelays(s.network, s.key.tls, link.RoleRelay), Listeners: []link.Listener{ln}, Log: log},
 		healthy: func() bool { return node.Status().Healthy() },
 		figures: func() []figure { return relayFigures(node.Status()) },
 	})

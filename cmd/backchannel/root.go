@@ -109,9 +109,15 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 	group("check", "Check what was agreed:", verifyCommand())
 		sendCommand(), draftCommand(), inboxCommand(), readCommand(), searchCommand(), ackCommand(), cancelCommand(), followCommand(),
 		editCommand(), insertCommand(), eraseCommand(), expireCommand(), muteCommand(true), muteCommand(false), renameCommand(),
+		openCommand(), pairCommand(),
+		inviteCommand(), acceptCommand(), wordsCommand(), confirmCommand(), contactsCommand(), renameCommand(),
+		laneCommand(), muteCommand(true), muteCommand(false), expireCommand(),
+		sendCommand(), draftCommand(), inboxCommand(), readCommand(), ackCommand(), cancelCommand(), searchCommand(), followCommand(),
+		editCommand(), insertCommand(), eraseCommand(),
 		statusCommand(), unlockCommand(), lockCommand(), backupCommand())
-	group("check", "Check what was agreed:", verifyCommand())
 	group("deny", "Leave no proof and no trace:", exportCommand(), forgeCommand(), burnCommand(), panicCommand())
+	group("negotiate", "Negotiate:", roomCommand(), agendaCommand(), packageCommand(), offerCommand(), textCommand(), agreementCommand())
+	group("check", "Check what was agreed:", verifyCommand())
 	group("run", "Run a station or a network:",
 		stationCommand(), restoreCommand(), networkCommand(), relayCommand(), entryCommand(), tokenCommand(), manCommand())
 	return root

@@ -47,14 +47,14 @@ func serve(ctx context.Context, s server) error {
 	return err
 }
 
-// dialRelays connects a server to the relays of its network.
-func dialRelays(n *wire.Network, tls [suite.SeedSize]byte) link.Dialer {
+// dialRelays connects a server in the role own to the relays of its network.
+func dialRelays(n *wire.Network, tls [suite.SeedSize]byte, own link.Role) link.Dialer {
 	return func(ctx context.Context, t link.Target) (link.Conn, error) {
 		if t.Role != link.RoleRelay || t.Index < 0 || t.Index >= len(n.Relays) {
 			return nil, errors.New("a server connects to the relays of its network only")
 		}
 		r := n.Relays[t.Index]
-		return link.DialTLS(ctx, r.Address, suite.TLSKey(tls), r.TLS, link.Peer{Role: link.RoleRelay, Index: t.Index})
+		return link.DialTLS(ctx, r.Address, suite.TLSKey(tls), r.TLS, own, link.Peer{Role: link.RoleRelay, Index: t.Index})
 	}
 }
 

@@ -73,7 +73,7 @@ func (o *site) openLocal(address, url string, first *firstStart) (err error) {
 		return errors.Join(fmt.Errorf("noting where the pages are: %w", err), ln.Close())
 	}
 	if first != nil {
-		o.pages.Welcome(first.key)
+		o.pages.Welcome(first.key, first.made.Restored...)
 		first.set(o.pages.Handler(g))
 		o.gates = append(o.gates, gate{ln, first.srv, true})
 	} else {
@@ -146,7 +146,7 @@ func (o *site) serve(ctx context.Context) {
 		}
 		g.srv.BaseContext = func(net.Listener) context.Context { return ctx }
 		o.wg.Go(func() {
-			if err := g.srv.Serve(g.ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			if err := g.srv.Serve(g.ln); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 				o.log.Error("station: the pages are no longer served", "error", err)
 			}
 		})
@@ -156,8 +156,8 @@ func (o *site) serve(ctx context.Context) {
 // close ends what serve began; its ctx must be over.
 func (o *site) close() {
 	for _, g := range o.gates {
-		_ = g.ln.Close() // also where serve was never reached
 		_ = g.srv.Close()
+		_ = g.ln.Close() // also where serve was never reached
 	}
 	o.wg.Wait()
 	_ = os.Remove(filepath.Join(o.cfg.Folder(), urlName)) // it may not have come to be

@@ -50,7 +50,7 @@ read. The station keeps a hash; the secret is not shown again.`,
 			if err != nil {
 				return usage("%s", err)
 			}
-			t, err := c.MakeToken(cmd.Context(), args[0], scopes)
+			t, err := c.NewToken(cmd.Context(), args[0], scopes)
 			if err != nil {
 				return err
 			}

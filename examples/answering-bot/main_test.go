@@ -103,7 +103,7 @@ func TestBot(t *testing.T) {
 	owner, address := realStation(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	tok, err := owner.MakeToken(ctx, "bot", []station.Scope{station.ScopeRead, station.ScopeSend})
+	tok, err := owner.NewToken(ctx, "bot", []station.Scope{station.ScopeRead, station.ScopeSend})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestBot(t *testing.T) {
 	}
 
 	file := filepath.Join(t.TempDir(), "token")
-	reader, err := owner.MakeToken(t.Context(), "none", []station.Scope{station.ScopeSend})
+	reader, err := owner.NewToken(t.Context(), "none", []station.Scope{station.ScopeSend})
 	if err != nil {
 		t.Fatal(err)
 	}

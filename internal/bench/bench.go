@@ -34,13 +34,19 @@ const (
 // String names the mode.
 func (m Mode) String() string { return [...]string{"default", "quick", "full"}[m] }
 
+// Secure connects two servers: both relays, or the entry and a relay.
+type Secure func(ctx context.Context, entry bool) (dialled, accepted Conn, err error)
+
 // Options say what Run does.
 type Options struct {
 	Mode Mode
 
-	// Secure makes one connection as between two servers of a network and returns
-	// its two ends. If nil, rounds over authenticated links are not measured.
-	Secure func(ctx context.Context) (dialled, accepted Conn, err error)
+	// Secure makes one connection as between two servers of a network, of which the
+	// first may be the entry, and returns its two ends. If nil, rounds over authenticated links are not measured.
+	Secure Secure
+
+	// Crowds holds stations; if nil, an entry's connections are not measured.
+	Crowds Crowds
 
 	// Progress is told what is measured next; it may be nil.
 	Progress func(what string)
@@ -49,20 +55,23 @@ type Options struct {
 // A Report is what Run found. Times are in nanoseconds unless a name says
 // otherwise.
 type Report struct {
-	Machine  Machine   `json:"machine"`
-	Mode     string    `json:"mode"`
-	Began    time.Time `json:"began"`
-	Seconds  float64   `json:"seconds"`
-	Clock    string    `json:"clock"` // what "CPU time" is on this system
-	Pass     []Pass    `json:"pass"`
-	Paths    []Path    `json:"paths"`
-	Chain    []Round   `json:"chain"`
-	Relays   []Length  `json:"relays"`
-	Setup    Setup     `json:"setup"`
-	Memory   Memory    `json:"memory"`
-	Station  Station   `json:"station"`
-	Targets  []Target  `json:"targets"`
-	Left     []string  `json:"left,omitempty"` // what was left out, and why
+	Machine Machine   `json:"machine"`
+	Mode    string    `json:"mode"`
+	Began   time.Time `json:"began"`
+	Seconds float64   `json:"seconds"`
+	Clock   string    `json:"clock"` // what "CPU time" is on this system
+	Pass    []Pass    `json:"pass"`
+	Paths   []Path    `json:"paths"`
+	Chain   []Round   `json:"chain"`
+	Relays  []Length  `json:"relays"`
+	Setup   Setup     `json:"setup"`
+	Memory  Memory    `json:"memory"`
+	Station Station   `json:"station"`
+
+	Connections []Connections `json:"connections"`
+
+	Targets  []Target `json:"targets"`
+	Left     []string `json:"left,omitempty"` // what was left out, and why
 	progress func(string)
 	plan     plan
 	deadline time.Time
@@ -79,6 +88,8 @@ type plan struct {
 	paths    int   // circuits for the comparison of implementations
 	onions   int   // onions per repeat; even
 	memory   int   // circuits whose memory is measured
+	stations []int // connections to an entry
+	tls      int   // most circuits of a round with everything in TLS, which no network does
 }
 
 // cells are the sizes that a network may choose.
@@ -87,11 +98,11 @@ var cells = []int{256, 512, 1024}
 func planOf(m Mode) plan {
 	switch m {
 	case Quick:
-		return plan{20 * time.Second, 9, []int{10_000, 100_000}, []int{20_000}, 0, 10_000, 20_000, 32, 1 << 16}
+		return plan{20 * time.Second, 9, []int{10_000, 100_000}, []int{20_000}, 0, 10_000, 20_000, 32, 1 << 16, []int{200}, 20_000}
 	case Full:
-		return plan{20 * time.Minute, 15, []int{10_000, 100_000, 1_000_000, 4_000_000}, []int{10_000, 100_000, 1_000_000}, 200_000, 100_000, 100_000, 256, 1 << 20}
+		return plan{20 * time.Minute, 15, []int{10_000, 100_000, 1_000_000, 4_000_000}, []int{10_000, 100_000, 1_000_000}, 200_000, 100_000, 100_000, 256, 1 << 20, []int{500, 2000, 9000}, 1_000_000}
 	default:
-		return plan{105 * time.Second, 9, []int{10_000, 100_000, 1_000_000}, []int{10_000, 100_000, 1_000_000}, 20_000, 50_000, 100_000, 64, 1 << 18}
+		return plan{105 * time.Second, 9, []int{10_000, 100_000, 1_000_000}, []int{10_000, 100_000, 1_000_000}, 20_000, 50_000, 100_000, 64, 1 << 18, []int{2000}, 100_000}
 	}
 }
 
@@ -112,6 +123,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		{"what a circuit keeps in memory", r.measureMemory},
 		{"setting circuits up", func(ctx context.Context) error { return r.measureSetup(ctx) }},
 		{"a station", r.measureStation},
+		{"an entry's connections", func(ctx context.Context) error { return r.measureConnections(ctx, o.Crowds) }},
 		{"implementations of the relay's pass", r.measurePaths},
 		{"the relay's pass", r.measurePasses},
 		{"chains of several lengths", r.measureLengths},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"io"
 	"math"
 	"os"
@@ -18,7 +19,7 @@ import (
 )
 
 // tiny is a plan that touches everything in a moment.
-var tiny = plan{time.Minute, 3, []int{200}, []int{100}, 60, 100, 50, 4, 1 << 14}
+var tiny = plan{time.Minute, 3, []int{200}, []int{100}, 60, 100, 50, 4, 1 << 14, []int{3}, 100}
 
 func tinyReport(t *testing.T, deadline time.Time) *Report {
 	t.Helper()
@@ -163,7 +164,7 @@ func TestChainCarries(t *testing.T) {
 			}
 			var l *line
 			if link != "memory" {
-				if l, err = newLine(c, func() (Conn, Conn, error) { return plainPair(link) }); err != nil {
+				if l, err = newLine(c, asCells, func(int) (Conn, Conn, error) { return plainPair(link) }); err != nil {
 					t.Fatal(err)
 				}
 				defer l.close()
@@ -172,7 +173,7 @@ func TestChainCarries(t *testing.T) {
 			for round := uint64(1); round <= 3; round++ {
 				if l != nil && round == 2 { // bytes that are only moved use a number and no key
 					got := 0
-					if err := l.carry(carryBytes, make([]byte, n*cell), func(b []byte) { got += len(b) }); err != nil || got != n*cell {
+					if err := l.carry(asCells.bytes, make([]byte, n*cell), func(b []byte) { got += len(b) }); err != nil || got != n*cell {
 						t.Fatalf("moved %d bytes: %v", got, err)
 					}
 					continue
@@ -188,7 +189,7 @@ func TestChainCarries(t *testing.T) {
 				if l == nil {
 					err = c.inMemory(in, take)
 				} else {
-					err = l.carry(carryRound, in, take)
+					err = l.carry(asCells.round, in, take)
 				}
 				if err != nil {
 					t.Fatal(err)
@@ -211,12 +212,12 @@ func TestLineFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := newLine(c, func() (Conn, Conn, error) { return plainPair("tcp") })
+	l, err := newLine(c, asCells, func(int) (Conn, Conn, error) { return plainPair("tcp") })
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.sets[1].Erase()
-	if err := l.carry(carryRound, make([]byte, 4*256), func([]byte) {}); err == nil || !strings.Contains(err.Error(), "relay 2") {
+	if err := l.carry(asCells.round, make([]byte, 4*256), func([]byte) {}); err == nil || !strings.Contains(err.Error(), "relay 2") {
 		t.Errorf("error: %v", err)
 	}
 	if err := l.close(); err == nil {
@@ -236,6 +237,51 @@ func TestPlainConnRefuses(t *testing.T) {
 	if err := a.WriteFrame(make([]byte, wire.ChunkHeaderSize+wire.ChunkSize+1)); err == nil {
 		if _, err := b.ReadFrame(); err == nil {
 			t.Error("a frame that is too long was read")
+		}
+	}
+}
+
+// echo is a crowd that lives here, for the report alone.
+type echo struct{ a, b Conn }
+
+func (e echo) Round() error {
+	f := make([]byte, wire.CellsHeaderSize)
+	if err := e.a.WriteFrame(f); err != nil {
+		return err
+	}
+	_, err := e.b.ReadFrame()
+	return err
+}
+
+func (e echo) Close() error { return errors.Join(e.a.Close(), e.b.Close()) }
+
+type echoes struct{ room int }
+
+func (e echoes) Room() int { return e.room }
+
+func (echoes) Make(context.Context, int, int, bool) (Crowd, error) {
+	a, b, err := plainPair("tcp")
+	return echo{a, b}, err
+}
+
+// An entry's connections are as many as the limit of open files allows, in both
+// kinds at the same time; what does not fit is listed.
+func TestConnections(t *testing.T) {
+	for _, c := range []struct{ room, want, left int }{{20_000, 3000, 0}, {5000, 2400, 1}, {300, 0, 1}} {
+		r := &Report{plan: tiny, deadline: time.Now().Add(time.Hour)}
+		r.plan.stations = []int{3000}
+		if err := r.measureConnections(t.Context(), echoes{c.room}); err != nil {
+			t.Fatal(err)
+		}
+		got := 0
+		for _, x := range r.Connections {
+			got = x.Stations
+			if x.CPU.Repeats != tiny.repeats || x.OverCPU.Median <= 0 {
+				t.Errorf("odd figures: %+v", x)
+			}
+		}
+		if got != c.want || len(r.Left) != c.left {
+			t.Errorf("room for %d: %d stations, left out %q", c.room, got, r.Left)
 		}
 	}
 }

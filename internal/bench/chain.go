@@ -93,6 +93,7 @@ func (c *chain) inMemory(in []byte, read func(answers []byte)) error {
 // as it comes, and sends on only what is whole.
 type line struct {
 	*chain
+	cargo  cargo
 	entry  Conn
 	conns  []Conn
 	served sync.WaitGroup
@@ -101,19 +102,23 @@ type line struct {
 	frame  []byte
 }
 
-// The two things that a line can carry: a round, and as many bytes over the same
-// sockets, whole arrays again, with nothing done to them.
-const (
-	carryRound = wire.TypeForward
-	carryBytes = wire.TypeBatch
+// cargo is the types of frames in which a line carries the two things that it can:
+// a round, and as many bytes over the same sockets, whole arrays again, with nothing
+// done to them. A link between servers looks at the type to choose how a frame
+// travels.
+type cargo struct{ round, bytes wire.Type }
+
+var (
+	asCells   = cargo{wire.TypeForward, wire.TypeBackward} // beside TLS
+	asControl = cargo{wire.TypeBatch, wire.TypeReceipts}   // in TLS
 )
 
-// newLine connects the relays of c, each to the one before.
-func newLine(c *chain, pair func() (dialled, accepted Conn, err error)) (*line, error) {
-	l := &line{chain: c}
+// newLine connects the relays of c, each to the one before, the first to the entry.
+func newLine(c *chain, k cargo, pair func(hop int) (dialled, accepted Conn, err error)) (*line, error) {
+	l := &line{chain: c, cargo: k}
 	var before, next []Conn // each relay's connection to the one before and after
-	for range c.sets {
-		d, a, err := pair()
+	for hop := range c.sets {
+		d, a, err := pair(hop)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("connecting a chain: %w", err), l.close())
 		}
@@ -122,7 +127,7 @@ func newLine(c *chain, pair func() (dialled, accepted Conn, err error)) (*line, 
 	}
 	l.entry = next[0]
 	for hop, s := range c.sets {
-		r := &relay{set: s, cell: c.params.Cell, step: c.step(), up: before[hop]}
+		r := &relay{set: s, round: k.round, cell: c.params.Cell, step: c.step(), up: before[hop]}
 		if hop < len(c.sets)-1 {
 			r.down = next[hop+1]
 		}
@@ -176,6 +181,7 @@ func (l *line) carry(what wire.Type, in []byte, read func(chunk []byte)) error {
 // relay is one hop of a line.
 type relay struct {
 	set        *mix.Set
+	round      wire.Type // what is a round; anything else is only moved
 	cell, step int
 	up, down   Conn // to the relay before and after; down is nil at the last
 	frame      []byte
@@ -206,7 +212,7 @@ func (r *relay) relay(from, to Conn, begin func(round uint64) (*mix.Pass, error)
 	var last wire.Chunk
 	err := readArray(from, func(c wire.Chunk) (err error) {
 		last = c
-		if c.Type != carryRound {
+		if c.Type != r.round {
 			return nil
 		}
 		if ps == nil {

@@ -51,6 +51,7 @@ func BenchmarkLimits(b *testing.B) {
 		b.ReportMetric(0, "ns/op")
 		b.ReportMetric(x/1e3, "X25519-µs")
 		b.ReportMetric(open.CPU().Median/1e3, "hpke.Open-µs")
+		b.ReportMetric(s.X25519.Median/x, "suite/X25519")
 		b.ReportMetric(s.Open.Median/open.CPU().Median, "suite/hpke.Open")
 		b.ReportMetric(ratio(thin.cpu, direct.cpu).Median, "suite/CTR")
 		b.ReportMetric(p.Pass.Median, "pass-ns/cell")

@@ -73,7 +73,7 @@ func (r *Report) plotCells() chart {
 
 func (r *Report) plotRounds() chart {
 	c := chart{Title: "Round there and back, 3 relays, 256-byte cells", X: "circuits", Y: "seconds by the clock on the wall", logX: true, logY: true}
-	for _, link := range []string{"memory", "unix", "tcp", "tls"} {
+	for _, link := range []string{"memory", "unix", "tcp", "tls", "chain"} {
 		ours, limit := series{Name: link}, series{Name: "its limit", Dashed: true}
 		for _, x := range r.Chain {
 			if x.Link == link && x.Cell == cells[0] {

@@ -14,7 +14,7 @@ import (
 // CPU in seconds of all relays and the entry together; only in memory one thread
 // does everything.
 type Round struct {
-	Link     string `json:"link"` // memory, unix, tcp or tls
+	Link     string `json:"link"` // memory, unix, tcp, tls (everything in TLS) or chain (as between relays)
 	Circuits int    `json:"circuits"`
 	Cell     int    `json:"cell"`
 	Relays   int    `json:"relays"`
@@ -40,7 +40,7 @@ type Length struct {
 // chainRelays is the length of the chain in both presets.
 const chainRelays = 3
 
-func (r *Report) measureRounds(ctx context.Context, secure func(context.Context) (dialled, accepted Conn, err error)) error {
+func (r *Report) measureRounds(ctx context.Context, secure Secure) error {
 	type size struct{ n, cell int }
 	var sizes []size
 	for _, n := range r.plan.rounds {
@@ -65,7 +65,7 @@ func (r *Report) measureRounds(ctx context.Context, secure func(context.Context)
 	return nil
 }
 
-func (r *Report) measureRound(ctx context.Context, n, cell int, secure func(context.Context) (dialled, accepted Conn, err error)) (err error) {
+func (r *Report) measureRound(ctx context.Context, n, cell int, secure Secure) (err error) {
 	c, err := newChain(chainRelays, n, cell)
 	if err != nil {
 		return err
@@ -89,27 +89,36 @@ func (r *Report) measureRound(ctx context.Context, n, cell int, secure func(cont
 			return nil
 		}),
 	}}
-	links := map[string]func() (Conn, Conn, error){"tcp": func() (Conn, Conn, error) { return plainPair("tcp") }}
+	plain := func(network string) func(int) (Conn, Conn, error) {
+		return func(int) (Conn, Conn, error) { return plainPair(network) }
+	}
+	type link struct {
+		name  string
+		cargo cargo
+		pair  func(hop int) (Conn, Conn, error)
+	}
+	links := []link{{"tcp", asCells, plain("tcp")}}
 	if unixSockets() {
-		links["unix"] = func() (Conn, Conn, error) { return plainPair("unix") }
+		links = []link{{"unix", asCells, plain("unix")}, links[0]}
 	}
 	if secure != nil {
-		links["tls"] = func() (Conn, Conn, error) { return secure(ctx) }
-	}
-	for _, name := range []string{"unix", "tcp", "tls"} {
-		if links[name] == nil {
-			continue
+		pair := func(hop int) (Conn, Conn, error) { return secure(ctx, hop == 0) }
+		if n <= r.plan.tls {
+			links = append(links, link{"tls", asControl, pair})
 		}
-		l, err := newLine(c, links[name])
+		links = append(links, link{"chain", asCells, pair})
+	}
+	for _, k := range links {
+		l, err := newLine(c, k.cargo, k.pair)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, l.close()) }()
 		ignore := func([]byte) {}
 		rows = append(rows, row{
-			name,
-			add(&group, 1, func() error { return l.carry(carryRound, a.in, ignore) }),
-			add(&group, 1, func() error { return l.carry(carryBytes, a.in, ignore) }),
+			k.name,
+			add(&group, 1, func() error { return l.carry(k.cargo.round, a.in, ignore) }),
+			add(&group, 1, func() error { return l.carry(k.cargo.bytes, a.in, ignore) }),
 		})
 	}
 	for _, x := range rows {

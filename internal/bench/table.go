@@ -40,6 +40,13 @@ func (r *Report) Print(w io.Writer) {
 	})
 	r.printSetup(w)
 	r.printStation(w)
+	section(w, "An entry's connections at preset small, without the node; limit: the same bytes over bare TCP",
+		"stations\tµs of CPU per station and round\tlimit µs\t÷ limit\tround of all, wall\tbytes per station\tof a bare connection\tallocations\trepeats\t", func(row rowFunc) {
+			for _, x := range r.Connections {
+				row("%s\t%.1f\t%.1f\t%s\t%s\t%s\t%s\t%.1f\t%d\t", number(x.Stations), x.CPU.Median/1e3, x.LimitCPU.Median/1e3, x.OverCPU, seconds(x.Wall.Median),
+					number(int(x.Memory)), number(int(x.LimitMemory)), x.Mallocs, x.CPU.Repeats)
+			}
+		})
 	section(w, "Memory of a relay per circuit, both directions; a pass cannot do with less than "+strconv.Itoa(2*stateLimit)+" bytes", "relay\tbytes\t", func(row rowFunc) {
 		row("any but the last\t%.1f\t", r.Memory.Middle)
 		row("last\t%.1f\t", r.Memory.Last)
@@ -51,7 +58,11 @@ func (r *Report) Print(w io.Writer) {
 			if !t.Met {
 				met = "MISSED"
 			}
-			row("%s\t%.4g%s\t≤ %.4g%s\t%s\t", t.What, t.Value, unit(t.Unit), t.AtMost, unit(t.Unit), met)
+			bound := "≤"
+			if t.AtLeast {
+				bound = "≥"
+			}
+			row("%s\t%.4g%s\t%s %.4g%s\t%s\t", t.What, t.Value, unit(t.Unit), bound, t.Aim, unit(t.Unit), met)
 		}
 	})
 	if len(r.Left) > 0 {
@@ -83,7 +94,7 @@ func (r *Report) printSetup(w io.Writer) {
 		}
 	})
 	if s.OverPass > 0 {
-		fmt.Fprintf(w, "\nOpening one onion costs %.0f passes over a 256-byte cell. With the set-up spread over %d rounds both ways a\ncell costs a middle relay 1/%.0f of an opening, the last relay 1/%.0f.\n", s.OverPass, s.Rounds, s.AmortisedMiddle, s.AmortisedLast)
+		fmt.Fprintf(w, "\nOne X25519 agreement costs %.0f passes over a 256-byte cell. With the set-up spread over %d rounds both ways a\ncell costs a middle relay 1/%.0f of an agreement, the last relay 1/%.0f.\n", s.OverPass, s.Rounds, s.AmortisedMiddle, s.AmortisedLast)
 	}
 }
 

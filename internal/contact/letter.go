@@ -118,7 +118,7 @@ func ParseLetter(mediaType string, content []byte) (Text, []Part, error) {
 	r := multipart.NewReader(bytes.NewReader(content), params["boundary"])
 	for first := true; ; first = false {
 		p, err := r.NextRawPart()
-		if err == io.EOF {
+		if err == io.EOF { //nolint:errorlint // a body without any part wraps io.EOF, and is malformed
 			break
 		}
 		if err != nil || len(parts) == MaxParts {

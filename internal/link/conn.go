@@ -15,7 +15,8 @@ import (
 type Conn interface {
 	// Peer is who the other end proved to be; its Conn field is zero.
 	Peer() Peer
-	// ReadFrame returns the next frame in a slice of its own.
+	// ReadFrame returns the next frame in a slice of its own. Nothing is returned
+	// after an error.
 	ReadFrame() ([]byte, error)
 	// WriteFrame sends a frame. What it puts on the wire is a function of the
 	// frame's size alone.
@@ -47,8 +48,12 @@ const (
 	keepAlive     = 15 * time.Second // TCP keep-alive probes
 )
 
-// errFrame is the one error for a frame of a size that is not allowed.
+// errFrame is the one error for a frame of a size or type that is not allowed.
 var errFrame = errors.New("a frame of a size that is not allowed")
+
+// errAltered is the one error for cells that are not what the other end sent, or
+// not where it sent them.
+var errAltered = errors.New("what arrived is not what the other end sent: something on the way alters it")
 
 // reason says in a word why a connection is not there. What the operating system
 // and TLS say contains addresses, which no log may have.
@@ -60,6 +65,8 @@ func reason(err error) string {
 		return "wrong key: the other end is not the one in the network file"
 	case errors.Is(err, errFrame):
 		return errFrame.Error()
+	case errors.Is(err, errAltered):
+		return errAltered.Error()
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "refused: nothing listens there"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):

@@ -185,7 +185,7 @@ func TestClientRefusesEverythingElse(t *testing.T) {
 		return ln.Addr().String()
 	}
 	dial := func(t *testing.T, addr string) error {
-		c, err := link.DialTLS(context.Background(), addr, clientKey, pinOf(serverKey), link.Peer{})
+		c, err := link.DialTLS(context.Background(), addr, clientKey, pinOf(serverKey), link.RoleEntry, link.Peer{})
 		if err == nil {
 			c.Close()
 		}
@@ -311,7 +311,7 @@ func TestAnythingButAStationGetsTheSame404(t *testing.T) {
 // TestRefusedDialTellsNoAddress: errors end up in logs.
 func TestRefusedDialTellsNoAddress(t *testing.T) {
 	key := suite.TLSKey(suite.RandomKey())
-	_, one := link.DialTLS(context.Background(), "127.0.0.1:1", key, link.PinnedKey{}, link.Peer{})
+	_, one := link.DialTLS(context.Background(), "127.0.0.1:1", key, link.PinnedKey{}, link.RoleEntry, link.Peer{})
 	_, two := link.StationDialer{Addresses: []string{"127.0.0.1:1", "[::1]:1", "nowhere.invalid:1", "bad"}}.Dial(context.Background())
 	_, three := link.StationDialer{}.Dial(context.Background())
 	for _, err := range []error{one, two, three} {

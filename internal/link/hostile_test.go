@@ -57,7 +57,7 @@ func relayPort(t *testing.T, half int) *port {
 	p.addr = ln.Addr().String()
 	p.peers, p.gone = echo(t, ln)
 	p.dial = func(ctx context.Context) (link.Conn, error) {
-		return link.DialTLS(ctx, p.addr, entryKey, pinOf(p.key), link.Peer{Role: link.RoleRelay})
+		return link.DialTLS(ctx, p.addr, entryKey, pinOf(p.key), link.RoleEntry, link.Peer{Role: link.RoleRelay})
 	}
 	return p
 }
@@ -243,12 +243,14 @@ func TestBadFramesEndTheirConnection(t *testing.T) {
 	}
 	peers, gone := echo(t, ln)
 	for what, bytes := range map[string][]byte{
-		"nothing":     nil,
-		"half a head": {0, 0},
-		"an empty":    {0, 0, 0, 0, 0, 0, 0, 1, 7},
-		"truncated":   {0, 0, 0, 9, 1, 2, 3},
-		"oversize":    binary.BigEndian.AppendUint32(nil, link.MaxFrame+1),
-		"negative":    {0xff, 0xff, 0xff, 0xff},
+		"nothing":      nil,
+		"half a head":  {0, 0},
+		"an end":       {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1},
+		"truncated":    {0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3},
+		"oversize":     append(binary.BigEndian.AppendUint32(nil, link.MaxFrame+1), 0, 0, 0, 0, 0, 0, 0, 0),
+		"negative":     {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0},
+		"cells in TLS": {0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, byte(wire.TypeForward)},
+		"wrong count":  {0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 7},
 	} {
 		c, err := tls.Dial("tcp", ln.Addr().String(), good(t, entryKey))
 		if err != nil {

@@ -32,7 +32,8 @@ type LoopConfig struct {
 type Loop struct {
 	cfg   LoopConfig
 	log   *slog.Logger
-	inbox chan func(now time.Time)
+	inbox chan happening
+	spare *buffers      // of frames of cells, for all connections
 	done  chan struct{} // closed when the node will not be called any more
 	wg    sync.WaitGroup
 
@@ -44,6 +45,14 @@ type Loop struct {
 
 	ids   atomic.Uint64
 	lanes [3]*lane
+}
+
+// happening is one thing that the node's goroutine has to do: a call, or the frame
+// of a connection. A frame is no call because it would cost an allocation.
+type happening struct {
+	call  func(now time.Time)
+	from  *peerConn
+	frame []byte
 }
 
 // stationQueue is how many bytes may wait for one station: the record list of
@@ -75,8 +84,8 @@ func NewLoop(cfg LoopConfig) *Loop {
 		cfg.Drain = 2 * time.Second
 	}
 	l := &Loop{
-		cfg: cfg, log: cfg.Log, inbox: make(chan func(time.Time), 256), done: make(chan struct{}),
-		conns: map[uint64]*peerConn{}, byAccount: map[[32]byte]uint64{},
+		cfg: cfg, log: cfg.Log, inbox: make(chan happening, 256), done: make(chan struct{}),
+		spare: newBuffers(cfg.QueueBytes), conns: map[uint64]*peerConn{}, byAccount: map[[32]byte]uint64{},
 	}
 	l.lanes[LaneCompute], l.lanes[LaneDisk], l.lanes[LaneMark] = newLane(), newLane(), newLane()
 	return l
@@ -100,7 +109,7 @@ func (l *Loop) Do(ctx context.Context, f func(now time.Time)) error {
 		}
 	}
 	select {
-	case l.inbox <- task:
+	case l.inbox <- happening{call: task}:
 	case <-l.done:
 		return ErrStopped
 	case <-ctx.Done():
@@ -123,9 +132,11 @@ func (l *Loop) Do(ctx context.Context, f func(now time.Time)) error {
 }
 
 // post hands f to the node's goroutine; false when the loop has ended.
-func (l *Loop) post(f func(now time.Time)) bool {
+func (l *Loop) post(f func(now time.Time)) bool { return l.hand(happening{call: f}) }
+
+func (l *Loop) hand(h happening) bool {
 	select {
-	case l.inbox <- f:
+	case l.inbox <- h:
 		return true
 	case <-l.done:
 		return false
@@ -154,8 +165,8 @@ func (l *Loop) Run(ctx context.Context) error {
 		timer.Reset(l.untilWake())
 		select {
 		case <-ctx.Done():
-		case f := <-l.inbox:
-			f(l.cfg.Clock())
+		case h := <-l.inbox:
+			l.handle(l.cfg.Clock(), h)
 		case <-timer.C:
 			if now := l.cfg.Clock(); l.wakes.due(now) {
 				l.cfg.Node.Woken(now)
@@ -177,6 +188,18 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 	l.wg.Wait()
 	return nil
+}
+
+// handle is called by the node's goroutine alone.
+func (l *Loop) handle(now time.Time, h happening) {
+	if h.call != nil {
+		h.call(now)
+		return
+	}
+	<-h.from.slots
+	if p := h.from.peer; l.conns[p.Conn] == h.from {
+		l.cfg.Node.Received(now, p, h.frame)
+	}
 }
 
 // maxWait bounds every wait on the clock, so that one that is set forward or
@@ -217,7 +240,10 @@ func (l *Loop) serve(conn Conn) {
 	if p.Role == RoleStation {
 		limit = min(limit, stationQueue)
 	}
-	pc := newPeerConn(conn, p, l.cfg.Clock, limit)
+	pc := newPeerConn(conn, p, l.cfg.Clock, limit, l.cfg.ReadAhead)
+	if s, ok := conn.(*streamConn); ok {
+		s.spare, pc.spare = l.spare, l.spare
+	}
 	defer pc.abort()
 	up := make(chan struct{})
 	l.post(func(now time.Time) {
@@ -248,7 +274,6 @@ func (l *Loop) serve(conn Conn) {
 // read hands a connection's frames to the node, a few at a time. Once the loop has
 // ended it reads on and forgets, so that what is still queued can leave.
 func (l *Loop) read(pc *peerConn) {
-	slots := make(chan struct{}, l.cfg.ReadAhead)
 	for {
 		frame, err := pc.conn.ReadFrame()
 		if err != nil {
@@ -258,16 +283,11 @@ func (l *Loop) read(pc *peerConn) {
 			return
 		}
 		select {
-		case slots <- struct{}{}:
+		case pc.slots <- struct{}{}:
 		case <-l.done:
 			continue
 		}
-		l.post(func(now time.Time) {
-			<-slots
-			if l.conns[pc.peer.Conn] == pc {
-				l.cfg.Node.Received(now, pc.peer, frame)
-			}
-		})
+		l.hand(happening{from: pc, frame: frame})
 	}
 }
 

@@ -108,7 +108,7 @@ func TestServersTalkOverPinnedTLS(t *testing.T) {
 	}
 	drive(t, link.NewLoop(link.LoopConfig{Node: relay, Listeners: []link.Listener{ln}}),
 		link.NewLoop(link.LoopConfig{Node: entry, Dial: func(ctx context.Context, tg link.Target) (link.Conn, error) {
-			return link.DialTLS(ctx, ln.Addr().String(), entryKey, pinOf(relayKey), link.Peer{Role: tg.Role})
+			return link.DialTLS(ctx, ln.Addr().String(), entryKey, pinOf(relayKey), link.RoleEntry, link.Peer{Role: tg.Role})
 		}}))
 	if f := waitFor(t, got, "the first frame"); string(f) != "first" {
 		t.Errorf("the first frame came back as %q", f)
@@ -126,10 +126,10 @@ func TestWrongPinIsRefused(t *testing.T) {
 	}
 	defer ln.Close()
 	ctx := context.Background()
-	if _, err := link.DialTLS(ctx, ln.Addr().String(), entryKey, pinOf(other), link.Peer{}); err == nil {
+	if _, err := link.DialTLS(ctx, ln.Addr().String(), entryKey, pinOf(other), link.RoleEntry, link.Peer{}); err == nil {
 		t.Error("a server with another key was accepted")
 	}
-	c, err := link.DialTLS(ctx, ln.Addr().String(), other, pinOf(relayKey), link.Peer{})
+	c, err := link.DialTLS(ctx, ln.Addr().String(), other, pinOf(relayKey), link.RoleEntry, link.Peer{})
 	if err == nil { // TLS 1.3: the client learns of the refusal when it reads
 		if _, err = c.ReadFrame(); err == nil {
 			t.Error("a client with another key was accepted")
@@ -228,7 +228,7 @@ func TestTimedFramesLeaveWhateverTheNodeDoes(t *testing.T) {
 	}
 	drive(t, link.NewLoop(link.LoopConfig{Node: relay, Listeners: []link.Listener{ln}}),
 		link.NewLoop(link.LoopConfig{Node: entry, Dial: func(ctx context.Context, tg link.Target) (link.Conn, error) {
-			return link.DialTLS(ctx, ln.Addr().String(), entryKey, pinOf(relayKey), link.Peer{Role: tg.Role})
+			return link.DialTLS(ctx, ln.Addr().String(), entryKey, pinOf(relayKey), link.RoleEntry, link.Peer{Role: tg.Role})
 		}}))
 	defer close(unblock)
 	times := waitFor(t, planned, "the plan")

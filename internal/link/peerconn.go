@@ -15,6 +15,8 @@ type peerConn struct {
 	peer  Peer
 	clock func() time.Time
 	limit int
+	slots chan struct{} // frames that were read and that the node has not seen
+	spare *buffers      // where the memory of cells goes when they left; nil: nowhere
 
 	mu      sync.Mutex
 	soon    [][]byte
@@ -31,8 +33,8 @@ type timedFrame struct {
 	frame []byte
 }
 
-func newPeerConn(c Conn, p Peer, clock func() time.Time, limit int) *peerConn {
-	return &peerConn{conn: c, peer: p, clock: clock, limit: limit, more: make(chan struct{}, 1)}
+func newPeerConn(c Conn, p Peer, clock func() time.Time, limit, ahead int) *peerConn {
+	return &peerConn{conn: c, peer: p, clock: clock, limit: limit, slots: make(chan struct{}, ahead), more: make(chan struct{}, 1)}
 }
 
 // queue takes a frame; false if too much waits already. A zero time means now.
@@ -107,6 +109,9 @@ func (c *peerConn) write() {
 			if c.conn.WriteFrame(frame) != nil {
 				c.abort()
 				return
+			}
+			if c.spare != nil && areCells(frame) {
+				c.spare.put(frame)
 			}
 			continue
 		}

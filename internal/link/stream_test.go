@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -19,25 +20,33 @@ import (
 	"backchannel/internal/wire"
 )
 
+// inTLS is a frame as it travels in TLS, after so many records of cells.
+func inTLS(length uint32, cells uint64, frame ...byte) []byte {
+	b := binary.BigEndian.AppendUint32(nil, length)
+	return append(binary.BigEndian.AppendUint64(b, cells), frame...)
+}
+
 // FuzzReadFrame: what is read is written as the same bytes; nothing else is
 // taken, and nothing after the frame is touched.
 func FuzzReadFrame(f *testing.F) {
-	f.Add([]byte{0, 0, 0, 1, 7})
-	f.Add([]byte{0, 0, 0, 0})
-	f.Add([]byte{0, 0, 0, 2, 7})
-	f.Add([]byte{0, 0x10, 0, 1})
-	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 1})
-	f.Add([]byte{0, 0, 0, 1, 7, 0, 0, 0, 1, 8})
+	f.Add(inTLS(1, 3, 7))
+	f.Add(inTLS(1, 2, 7))
+	f.Add(inTLS(0, 3))
+	f.Add(inTLS(2, 3, 7))
+	f.Add(inTLS(1, 3, byte(wire.TypeForward)))
+	f.Add(inTLS(MaxFrame+1, 3))
+	f.Add(inTLS(0xffffffff, 3, 1))
+	f.Add(append(inTLS(1, 3, 7), inTLS(1, 3, 8)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := bytes.NewReader(b)
-		frame, err := readFrame(r)
+		frame, err := readFrame(r, 3)
 		if err != nil {
 			if frame != nil {
 				t.Fatal("an error and a frame")
 			}
 			return
 		}
-		again := append(binary.BigEndian.AppendUint32(nil, uint32(len(frame))), frame...)
+		again := inTLS(uint32(len(frame)), 3, frame...)
 		if !bytes.HasPrefix(b, again) || r.Len() != len(b)-len(again) {
 			t.Fatalf("read %x of %x", frame, b)
 		}
@@ -49,14 +58,18 @@ func TestFrameSizes(t *testing.T) {
 		in   []byte
 		want error
 	}{
-		{nil, io.EOF},
-		{[]byte{0, 0, 0}, io.ErrUnexpectedEOF},
-		{[]byte{0, 0, 0, 0}, errFrame},
-		{[]byte{0, 0, 0, 3, 1, 2}, io.ErrUnexpectedEOF},
-		{binary.BigEndian.AppendUint32(nil, MaxFrame+1), errFrame},
-		{[]byte{0x80, 0, 0, 1, 9}, errFrame},
+		{nil, io.ErrUnexpectedEOF}, // the end has a mark of its own
+		{inTLS(0, 3)[:11], io.ErrUnexpectedEOF},
+		{inTLS(0, 3), io.EOF},
+		{inTLS(0, 2), errAltered},
+		{inTLS(3, 3, 1, 2), io.ErrUnexpectedEOF},
+		{inTLS(3, 4, 1, 2, 3), errAltered},
+		{inTLS(1, 3, byte(wire.TypeForward)), errFrame},
+		{inTLS(1, 3, byte(wire.TypeBackward)), errFrame},
+		{inTLS(MaxFrame+1, 3), errFrame},
+		{inTLS(0x80000001, 3, 9), errFrame},
 	} {
-		if _, err := readFrame(bytes.NewReader(c.in)); !errors.Is(err, c.want) {
+		if _, err := readFrame(bytes.NewReader(c.in), 3); !errors.Is(err, c.want) {
 			t.Errorf("%x: %v, want %v", c.in, err, c.want)
 		}
 	}
@@ -196,7 +209,7 @@ func TestFrameDeadline(t *testing.T) {
 			}
 		}()
 		time.Sleep(24 * time.Hour)
-		if _, err := client.Write([]byte{0, 0, 0, 2, 1}); err != nil {
+		if _, err := client.Write(inTLS(2, 0, 1)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(frameTime - time.Second)
@@ -337,7 +350,7 @@ func TestDialGivesUp(t *testing.T) {
 	}()
 	errs := make(chan error, 2)
 	go func() {
-		_, err := DialTLS(ctx, ln.Addr().String(), suite.TLSKey([32]byte{1}), PinnedKey{}, Peer{})
+		_, err := DialTLS(ctx, ln.Addr().String(), suite.TLSKey([32]byte{1}), PinnedKey{}, RoleEntry, Peer{})
 		errs <- err
 	}()
 	go func() {
@@ -349,4 +362,66 @@ func TestDialGivesUp(t *testing.T) {
 			t.Error("connected to silence")
 		}
 	}
+}
+
+// TestReadMessage: whatever the last message had, this one is read whole and alone.
+func TestReadMessage(t *testing.T) {
+	for _, size := range []int{0, 1, 126, 127, 128, 129, 4117, 10_000} {
+		want := bytes.Repeat([]byte{7}, size)
+		for _, last := range []int{0, 1, size, size + 1, max(0, size-1), 6813} {
+			for _, r := range []io.Reader{bytes.NewReader(want), iotest.OneByteReader(bytes.NewReader(want)), iotest.DataErrReader(bytes.NewReader(want))} {
+				if got, err := readMessage(r, last); err != nil || !bytes.Equal(got, want) {
+					t.Errorf("%d bytes after %d: %d, %v", size, last, len(got), err)
+				}
+			}
+		}
+	}
+	if _, err := readMessage(iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader(make([]byte, 9)))), 4); !errors.Is(err, iotest.ErrTimeout) {
+		t.Errorf("an error within a message: %v", err)
+	}
+}
+
+// FuzzCells: of all bytes, only the record that the other end made at this place is
+// taken, in either form; nothing after it is touched and no more memory is asked
+// for than a record may have.
+func FuzzCells(f *testing.F) {
+	key := [32]byte{1}
+	frame := make([]byte, wire.ChunkHeaderSize+8)
+	frame[0] = byte(wire.TypeForward)
+	record := func(m mode, number uint64) []byte {
+		var b bytes.Buffer
+		o := cellsOut{mode: m, cipher: suite.NewLinkCipher(key), number: number, beside: 5}
+		if err := o.write(&b, frame); err != nil {
+			f.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	for _, m := range []mode{modeOpen, modeSealed} {
+		good := record(m, 3)
+		f.Add(byte(m), good)
+		f.Add(byte(m), append(bytes.Clone(good), 1, 2, 3))
+		f.Add(byte(m), record(m, 2))
+		f.Add(byte(m), good[:len(good)-1])
+		f.Add(byte(m), []byte{cellsMark, 0xff, 0xff, 0xff, 0xff})
+		f.Add(byte(m), []byte{cellsMark, 0, 0, 0, 0})
+	}
+	f.Fuzz(func(t *testing.T, kind byte, in []byte) {
+		m := modeOpen
+		if kind%2 == 0 {
+			m = modeSealed
+		}
+		i := cellsIn{mode: m, cipher: suite.NewLinkCipher(key), number: 3, beside: 5}
+		r := bytes.NewReader(in)
+		got, err := i.read(r, newBuffers(0))
+		good := record(m, 3)
+		if err != nil {
+			if got != nil || bytes.HasPrefix(in, good) {
+				t.Fatalf("%x: %v", in, err)
+			}
+			return
+		}
+		if !bytes.Equal(got, frame) || !bytes.HasPrefix(in, good) || r.Len() != len(in)-len(good) || cap(got) > maxCells+framePlus {
+			t.Fatalf("read %x of %x", got, in)
+		}
+	})
 }

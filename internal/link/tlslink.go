@@ -1,17 +1,14 @@
 package link
 
 import (
-	"bufio"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math/big"
 	"net"
 	"time"
@@ -20,8 +17,10 @@ import (
 // PinnedKey is the Ed25519 key of a server's certificate, as in the network file.
 type PinnedKey = [ed25519.PublicKeySize]byte
 
-// Protocol is what servers of a network name each other in the handshake.
-const Protocol = "backchannel/1"
+// Protocol is what servers of a network name each other in the handshake. It
+// stands for the whole form of what follows, cells.go included: there is no
+// other form to fall back to.
+const Protocol = "backchannel/2"
 
 // tlsConfig is the one configuration: TLS 1.3, the hybrid key exchange and nothing
 // else, no resumption, records of a size that depends on nothing but what is
@@ -89,9 +88,9 @@ func verifyPin(ok func(PinnedKey) bool) func([][]byte, [][]*x509.Certificate) er
 	}
 }
 
-// DialTLS connects to a server at addr that must have the key want, and proves to
-// have key. The connection's peer is p.
-func DialTLS(ctx context.Context, addr string, key ed25519.PrivateKey, want PinnedKey, p Peer) (Conn, error) {
+// DialTLS connects a server in the role own to a server at addr that must have the
+// key want, and proves to have key. The connection's peer is p.
+func DialTLS(ctx context.Context, addr string, key ed25519.PrivateKey, want PinnedKey, own Role, p Peer) (Conn, error) {
 	cfg, err := tlsConfig(key, Protocol)
 	if err != nil {
 		return nil, err
@@ -104,12 +103,17 @@ func DialTLS(ctx context.Context, addr string, key ed25519.PrivateKey, want Pinn
 	if err != nil {
 		return nil, &dialError{"connecting to a server of the network", err}
 	}
-	c := tls.Client(raw, cfg)
-	if err := c.HandshakeContext(ctx); err != nil {
-		reset(raw)
-		return nil, &dialError{"connecting to a server of the network", err}
+	w := newRecords(raw)
+	c := tls.Client(w, cfg)
+	err = c.HandshakeContext(ctx)
+	if err == nil {
+		var s *streamConn
+		if s, err = newStreamConn(c, w, p, modeOf(own, p.Role), fromDialler); err == nil {
+			return s, nil
+		}
 	}
-	return newStreamConn(c, p), nil
+	reset(raw)
+	return nil, &dialError{"connecting to a server of the network", err}
 }
 
 // speaks refuses a peer that did not agree on a protocol: naming none is no way
@@ -156,7 +160,8 @@ func serveTLS(ln net.Listener, key ed25519.PrivateKey, peers map[PinnedKey]Peer,
 }
 
 func (l *TLSListener) admit(raw net.Conn) (Conn, error) {
-	q := &quietConn{Conn: raw}
+	w := newRecords(raw)
+	q := &quietConn{Conn: w}
 	c := tls.Server(q, l.cfg)
 	if err := c.Handshake(); err != nil {
 		return nil, err
@@ -166,88 +171,6 @@ func (l *TLSListener) admit(raw net.Conn) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newStreamConn(c, l.peers[k]), nil
+	p := l.peers[k]
+	return newStreamConn(c, w, p, modeOf(RoleRelay, p.Role), fromListener) // only relays listen for servers
 }
-
-// streamConn carries frames as length(4) ‖ frame over TLS.
-type streamConn struct {
-	c    *tls.Conn
-	raw  net.Conn
-	peer Peer
-	r    *bufio.Reader
-	out  []byte // one TLS record: the length and the frame's beginning
-}
-
-// Sizes of a streamConn.
-const (
-	lengthSize = 4
-	recordSize = 16 << 10 // what TLS puts into one record
-	readBuffer = 64 << 10
-)
-
-func newStreamConn(c *tls.Conn, p Peer) *streamConn {
-	return &streamConn{c: c, raw: c.NetConn(), peer: p, r: bufio.NewReaderSize(c, readBuffer), out: make([]byte, 0, recordSize)}
-}
-
-// Peer implements Conn.
-func (s *streamConn) Peer() Peer { return s.peer }
-
-// ReadFrame implements Conn. It waits for ever for a frame to begin, and a bounded
-// time for it to end.
-func (s *streamConn) ReadFrame() ([]byte, error) {
-	if err := s.c.SetReadDeadline(time.Time{}); err != nil {
-		return nil, err
-	}
-	if _, err := s.r.Peek(1); err != nil {
-		return nil, err
-	}
-	if err := s.c.SetReadDeadline(time.Now().Add(frameTime)); err != nil {
-		return nil, err
-	}
-	return readFrame(s.r)
-}
-
-// readFrame reads length(4) ‖ frame.
-func readFrame(r io.Reader) ([]byte, error) {
-	var head [lengthSize]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return nil, err
-	}
-	n := binary.BigEndian.Uint32(head[:])
-	if n == 0 || n > MaxFrame {
-		return nil, errFrame
-	}
-	frame := make([]byte, n)
-	if _, err := io.ReadFull(r, frame); err != nil {
-		return nil, err
-	}
-	return frame, nil
-}
-
-// WriteFrame implements Conn. Every frame begins a record, so that the sizes on
-// the wire do not tell which frames were waiting at the same time.
-func (s *streamConn) WriteFrame(frame []byte) error {
-	if len(frame) == 0 || len(frame) > MaxFrame {
-		return errFrame
-	}
-	if err := s.c.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
-		return err
-	}
-	first := min(len(frame), recordSize-lengthSize)
-	s.out = binary.BigEndian.AppendUint32(s.out[:0], uint32(len(frame)))
-	s.out = append(s.out, frame[:first]...)
-	if _, err := s.c.Write(s.out); err != nil {
-		return err
-	}
-	if first == len(frame) {
-		return nil
-	}
-	_, err := s.c.Write(frame[first:])
-	return err
-}
-
-// CloseWrite implements Conn.
-func (s *streamConn) CloseWrite() error { return s.c.CloseWrite() }
-
-// Close implements Conn: below TLS, which would say goodbye first.
-func (s *streamConn) Close() error { return s.raw.Close() }

@@ -2,9 +2,7 @@ package link_test
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"sync"
@@ -13,6 +11,7 @@ import (
 
 	"backchannel/internal/link"
 	"backchannel/internal/suite"
+	"backchannel/internal/wire"
 )
 
 // tap is a wire with an observer: a TCP proxy that writes down the sizes of the
@@ -53,18 +52,14 @@ func newTap(t *testing.T, target string) *tap {
 func (w *tap) pass(dir int, to, from net.Conn) {
 	defer to.Close()
 	for {
-		head := make([]byte, 5) // type, version, length
-		if _, err := io.ReadFull(from, head); err != nil {
-			return
-		}
-		body := make([]byte, binary.BigEndian.Uint16(head[3:]))
-		if _, err := io.ReadFull(from, body); err != nil {
+		r, err := record(from)
+		if err != nil {
 			return
 		}
 		w.mu.Lock()
-		w.seen[dir] = append(w.seen[dir], len(head)+len(body))
+		w.seen[dir] = append(w.seen[dir], len(r))
 		w.mu.Unlock()
-		if _, err := to.Write(append(head, body...)); err != nil {
+		if _, err := to.Write(r); err != nil {
 			return
 		}
 	}
@@ -86,21 +81,27 @@ func sendFrames(env link.Env, now time.Time, p link.Peer, sizes []int, manner in
 		f := make([]byte, n)
 		switch manner {
 		case 0: // all at once, all zero
+			f[0] = kinds[i%2]
 			env.Send(p, f)
 		case 1: // all at once, random
 			suite.Random(f)
+			f[0] = kinds[i%2]
 			env.Send(p, f)
 		case 2: // one by one
 			suite.Random(f)
+			f[0] = kinds[i%2]
 			env.SendAt(now.Add(time.Duration(i)*4*time.Millisecond), p, f)
 		}
 	}
 }
 
+// kinds are the types of every other frame: one in TLS, one beside it.
+var kinds = [2]byte{1, byte(wire.TypeForward)}
+
 // TestWireSizesFollowFromFrameSizes sends the same sizes at once, spread out, and
 // with other content. An observer sees the same records.
 func TestWireSizesFollowFromFrameSizes(t *testing.T) {
-	sizes := []int{1, 1, 100, 4000, 4096, 4125, 16379, 16380, 16381, 100, 65536, 1, 300_000, 2, 3}
+	sizes := []int{1, 37, 100, 4000, 4096, 4125, 16371, 16372, 16373, 100, 65536, 262_181, 300_000, 37, 3}
 	relayKey, entryKey := suite.TLSKey(suite.RandomKey()), suite.TLSKey(suite.RandomKey())
 	account := suite.NewAccountKey(suite.RandomKey())
 	run := func(t *testing.T, stations bool, manner int) (out, in []int) {
@@ -128,7 +129,7 @@ func TestWireSizesFollowFromFrameSizes(t *testing.T) {
 		client.connected = func(_ time.Time, p link.Peer) { toServer = p; ready.Done() }
 		client.start = func(time.Time) { client.env.Dial(link.Target{Role: link.RoleRelay}) }
 		dial := func(ctx context.Context, _ link.Target) (link.Conn, error) {
-			return link.DialTLS(ctx, w.addr, entryKey, pinOf(relayKey), link.Peer{Role: link.RoleRelay})
+			return link.DialTLS(ctx, w.addr, entryKey, pinOf(relayKey), link.RoleEntry, link.Peer{Role: link.RoleRelay})
 		}
 		if stations {
 			dial = func(ctx context.Context, _ link.Target) (link.Conn, error) {
@@ -183,8 +184,8 @@ func TestWireSizesFollowFromFrameSizes(t *testing.T) {
 	}
 }
 
-// TestRecordsBetweenServers pins the sizes to the byte: length(4) and frame in
-// records of at most 16 KiB, each with a head of 5 and 17 for its type and tag.
+// TestRecordsBetweenServers pins the sizes to the byte: length(4), count(8) and frame
+// in records of at most 16 KiB, each with a head of 5 and 17 for its type and tag.
 func TestRecordsBetweenServers(t *testing.T) {
 	relayKey, entryKey := suite.TLSKey(suite.RandomKey()), suite.TLSKey(suite.RandomKey())
 	ln, err := link.ListenTLS("127.0.0.1:0", relayKey, map[link.PinnedKey]link.Peer{pinOf(entryKey): {Role: link.RoleEntry}}, 8)
@@ -193,7 +194,7 @@ func TestRecordsBetweenServers(t *testing.T) {
 	}
 	defer ln.Close()
 	w := newTap(t, ln.Addr().String())
-	c, err := link.DialTLS(context.Background(), w.addr, entryKey, pinOf(relayKey), link.Peer{})
+	c, err := link.DialTLS(context.Background(), w.addr, entryKey, pinOf(relayKey), link.RoleEntry, link.Peer{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +205,7 @@ func TestRecordsBetweenServers(t *testing.T) {
 	}
 	defer s.Close()
 	w.take(0)
-	for _, size := range []int{1, 4125, 16380, 16381, 50_000} {
+	for _, size := range []int{1, 4125, 16372, 16373, 50_000} {
 		if err := c.WriteFrame(make([]byte, size)); err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +213,7 @@ func TestRecordsBetweenServers(t *testing.T) {
 			t.Fatal(err)
 		}
 		var want []int
-		for left := 4 + size; left > 0; left -= 16384 {
+		for left := 12 + size; left > 0; left -= 16384 {
 			want = append(want, 5+min(left, 16384)+17)
 		}
 		if got := w.take(0); !slices.Equal(got, want) {

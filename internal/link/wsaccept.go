@@ -140,10 +140,12 @@ func notFound(t *tls.Conn, raw net.Conn) {
 	_, _ = io.CopyN(io.Discard, raw, 1<<16)
 }
 
-// Buffers of a station's connection: one frame of cells fits the greater.
+// Buffers of a station's connection. One frame of cells of the presets fits the
+// greater and leaves as one record; reading goes past its buffer where a frame is
+// longer. An entry pays for both once per station.
 const (
-	readSize  = 4 << 10
-	writeSize = 8 << 10
+	readSize  = 2 << 10
+	writeSize = 4<<10 + 512
 )
 
 // upgradeWriter is the http.ResponseWriter of one request: it writes the answer

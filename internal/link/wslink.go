@@ -2,7 +2,6 @@ package link
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -187,7 +186,7 @@ type wsConn struct {
 	raw  net.Conn
 	peer Peer
 	max  int
-	in   bytes.Buffer
+	last int // bytes of the last frame that was read
 }
 
 func newWSConn(ws *websocket.Conn, t *tls.Conn, p Peer, max int) *wsConn {
@@ -218,15 +217,38 @@ func (c *wsConn) readFrame() ([]byte, error) {
 	if err := c.raw.SetReadDeadline(time.Now().Add(frameTime)); err != nil {
 		return nil, err
 	}
-	c.in.Reset()
-	if _, err := c.in.ReadFrom(r); err != nil {
+	frame, err := readMessage(r, c.last)
+	if err != nil {
 		return nil, ended(err)
 	}
-	if c.in.Len() == 0 || c.in.Len() > c.max {
+	if len(frame) == 0 || len(frame) > c.max {
 		return nil, errFrame
 	}
-	return bytes.Clone(c.in.Bytes()), nil
+	c.last = len(frame)
+	return frame, nil
 }
+
+// readMessage reads to the end of a message that may have as many bytes as the one
+// before: its memory is the frame's, for a buffer of each connection's own would be
+// a quarter of what ten thousand of them cost. The library bounds the length.
+func readMessage(r io.Reader, expected int) ([]byte, error) {
+	b := make([]byte, max(expected, leastMessage)+1) // one more, to see the end without growing
+	for n := 0; ; {
+		k, err := r.Read(b[n:])
+		switch n += k; {
+		case err == io.EOF:
+			return b[:n], nil
+		case err != nil:
+			return nil, err
+		case n == len(b):
+			b = append(b, make([]byte, len(b))...)
+		}
+	}
+}
+
+// leastMessage is room for the small messages, so that a great one after a small
+// one grows a few times only.
+const leastMessage = 127
 
 func ended(err error) error {
 	if websocket.CloseStatus(err) != -1 {

@@ -207,8 +207,25 @@ type RoundView struct {
 	*Round
 	State   RoundState `json:"state"`
 	Joined  []MemberID `json:"joined"`
-	Note    string     `json:"note,omitempty"`
+	Outcome *Outcome   `json:"outcome,omitempty"` // for a party: how far it came, and what it came to
 	Problem string     `json:"problem,omitempty"`
+}
+
+// Outcome is what a party knows of a round besides its state. It has nothing of
+// anybody's answer but what the round opened.
+type Outcome struct {
+	Item   *uint64   `cbor:"1,keyasint,omitempty" json:"item,omitempty"`   // place, from 0, in Packages or Figures: matched, shown or being opened
+	Green  bool      `cbor:"2,keyasint,omitempty" json:"green,omitempty"`  // Item is of the upper tier
+	Opened uint64    `cbor:"3,keyasint,omitempty" json:"opened,omitempty"` // cells that were opened and are no match
+	Cells  uint64    `cbor:"4,keyasint,omitempty" json:"cells,omitempty"`  // that can be opened
+	Who    *MemberID `cbor:"5,keyasint,omitempty" json:"who,omitempty"`    // broke the rules, if invalid
+	Known  bool      `cbor:"6,keyasint,omitempty" json:"known,omitempty"`  // lapsed, and the result may be known to some
+	Lost   bool      `cbor:"7,keyasint,omitempty" json:"lost,omitempty"`   // ended because this station lost its part of it
+}
+
+// RoundsAt are the rounds as View shows them.
+func (r *Room) RoundsAt(now time.Time) []RoundView {
+	return listed(r.evaluate(seconds(now)).rounds, func(o *RoundView) (time.Time, ID) { return o.Time, o.ID })
 }
 
 func (v *evaluation) evaluateRounds(r *Room) {
@@ -236,9 +253,15 @@ func (v *evaluation) evaluateRounds(r *Room) {
 			step(RoundJoined)
 		}
 		if known, ok := r.local.Progress[id]; ok {
-			o.State, o.Note = RoundState(known), r.local.Notes[id]
+			o.State = RoundState(known)
+			if outcome, ok := r.local.Outcomes[id]; ok {
+				o.Outcome = &outcome
+			}
 		} else if !v.now.Before(unix(o.Deadline)) {
 			step(RoundLapsed)
+		}
+		if r.local.Frozen && o.State.Live() && slices.Contains(o.Joined, r.self) {
+			o.State, o.Outcome = RoundLapsed, &Outcome{Lost: true} // its part of the round was in no backup
 		}
 	}
 	for s := range each[*Withdraw](r) {

@@ -18,9 +18,18 @@ type AgreementView struct {
 	Needed   []NeededView   `json:"needed"`
 	Blocked  []string       `json:"blocked,omitempty"` // what is in the way besides missing consents
 	Note     string         `json:"note,omitempty"`
+	Seal     *Seal          `json:"seal,omitempty"`     // once it is sealed
 	Replaced *ID            `json:"replaced,omitempty"` // by this later proposal of its author
 
 	body *Agreement
+}
+
+// Seal is what signing together leaves: who signed with which key, and the one
+// signature of all.
+type Seal struct {
+	Signers   []MemberID `cbor:"1,keyasint" json:"signers"` // ascending
+	Keys      [][]byte   `cbor:"2,keyasint" json:"keys"`    // 32 bytes each, in the order of Signers
+	Signature []byte     `cbor:"3,keyasint" json:"signature"`
 }
 
 // NeededView is one consent that an agreement needs.
@@ -37,6 +46,16 @@ const (
 	whyText  = "The agreement has free text, and free text concerns everyone in the room."
 	whyIssue = "The issue “%s” concerns it."
 )
+
+// AgreementsAt are the agreements as View shows them.
+func (r *Room) AgreementsAt(now time.Time) []AgreementView {
+	return listed(r.evaluate(seconds(now)).agreements, func(a *AgreementView) (time.Time, ID) { return a.Time, a.ID })
+}
+
+// CommuniquesAt are the communiqués as View shows them.
+func (r *Room) CommuniquesAt(now time.Time) []CommuniqueView {
+	return listed(r.evaluate(seconds(now)).communiques, func(q *CommuniqueView) (time.Time, ID) { return q.Time, q.ID })
+}
 
 func (v *evaluation) evaluateAgreements(r *Room) {
 	for s := range each[*Agreement](r) {
@@ -68,6 +87,9 @@ func (v *evaluation) settleAgreement(r *Room, a *AgreementView, have int) {
 	void := r.revoked(a)
 	if known, ok := r.local.Progress[a.ID]; ok {
 		a.State, a.Note = AgreementState(known), r.local.Notes[a.ID]
+		if s, ok := r.local.Seals[a.ID]; ok {
+			a.Seal = &s
+		}
 		return
 	}
 	if have > 0 {

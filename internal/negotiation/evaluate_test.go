@@ -306,8 +306,8 @@ func TestRounds(t *testing.T) {
 	id := m.say(0, r)
 	m.settle()
 	state := func(i int) RoundState { return m.eval(i).rounds[id].State }
-	if state(2) != RoundProposed || m.rooms[0].Progress(id, "keyed", "", m.clock) == nil {
-		t.Error("a round goes on before all joined")
+	if state(2) != RoundProposed || m.rooms[0].RoundProgress(id, "joined", Outcome{}, m.clock) == nil {
+		t.Error("another package says who joined")
 	}
 	_, err := m.trySay(0, &Join{Of: id})
 	refusedWith(t, err, "joined already")
@@ -334,13 +334,19 @@ func TestRounds(t *testing.T) {
 			t.Errorf("%s was said for another package", k)
 		}
 	}
-	for _, s := range []string{"keyed", "inputs in", "opening", "opening", "shown, unanswered", "match"} {
-		if err := m.rooms[1].Progress(id, s, "package 1", m.clock); err != nil {
+	first := uint64(0)
+	for _, s := range []RoundState{"keyed", "opening", "opening", "shown, unanswered", "match", "match"} {
+		if err := m.rooms[1].RoundProgress(id, s, Outcome{Item: &first}, m.clock); err != nil {
 			t.Error(err)
 		}
 	}
+	for _, s := range []RoundState{"keyed", "lapsed", "no match", "invalid", "elsewhere"} {
+		if m.rooms[1].RoundProgress(id, s, Outcome{}, m.clock) == nil {
+			t.Errorf("a match became %s", s)
+		}
+	}
 	m.restart(1)
-	if v := m.eval(1).rounds[id]; v.State != RoundMatch || v.Note != "package 1" {
+	if v := m.eval(1).rounds[id]; v.State != RoundMatch || v.Outcome == nil || *v.Outcome.Item != 0 {
 		t.Error(v.State)
 	}
 	// A declined round looks like one that nobody saw: it lapses.

@@ -20,6 +20,8 @@ type local struct {
 	Notes    map[ID]string       `cbor:"9,keyasint,omitempty"`  // what Progress said besides the state
 	Refusals map[MemberID]uint64 `cbor:"10,keyasint,omitempty"` // items not taken, kept or not
 	Frozen   bool                `cbor:"11,keyasint,omitempty"`
+	Outcomes map[ID]Outcome      `cbor:"12,keyasint,omitempty"` // of rounds
+	Seals    map[ID]Seal         `cbor:"13,keyasint,omitempty"` // of agreements that were signed
 }
 
 // Local is the part of a room that its rows do not hold, encoded for the vault. It
@@ -82,9 +84,43 @@ func (r *Room) Unsent(number uint64) (Offer, bool) {
 // DropDraft forgets a drafted offer.
 func (r *Room) DropDraft(number uint64) { delete(r.local.Drafts, number) }
 
-// Progress reports where a round or an agreement stands once another package
-// (blind, seal) carries it. Only what the tables allow is taken. note is shown beside
-// the state, for instance who was invalid.
+// RoundProgress reports where a round stands for this member once package blind
+// carries it: several steps of the table at once, because a party's message can come
+// before its word that it joined. What is reported again changes the outcome only.
+func (r *Room) RoundProgress(id ID, to RoundState, o Outcome, now time.Time) error {
+	v := r.evaluate(seconds(now)).rounds[id]
+	if v == nil {
+		return refused("there is no such round in the room")
+	}
+	if to != v.State && !leads(roundNext, v.State, to) || to == RoundProposed || to == RoundJoined {
+		return refused("a round that is %s cannot become %q", v.State, string(to))
+	}
+	if r.local.Progress == nil {
+		r.local.Progress, r.local.Notes = map[ID]string{}, map[ID]string{}
+	}
+	if r.local.Outcomes == nil {
+		r.local.Outcomes = map[ID]Outcome{}
+	}
+	r.local.Progress[id], r.local.Outcomes[id] = string(to), o
+	return nil
+}
+
+// Sealed keeps what the parties made together by signing, and reports the agreement
+// sealed. Whether it holds is the caller's to check.
+func (r *Room) Sealed(id ID, s Seal, now time.Time) error {
+	if err := r.Progress(id, string(AgreementSealed), "", now); err != nil {
+		return err
+	}
+	if r.local.Seals == nil {
+		r.local.Seals = map[ID]Seal{}
+	}
+	r.local.Seals[id] = s
+	return nil
+}
+
+// Progress reports where an agreement stands once package seal carries it. Only what
+// the table allows is taken. note is shown beside the state, for instance who was
+// invalid.
 func (r *Room) Progress(id ID, state, note string, now time.Time) error {
 	s, ok := r.byID[id]
 	if !ok {
@@ -93,9 +129,6 @@ func (r *Room) Progress(id ID, state, note string, now time.Time) error {
 	v := r.evaluate(seconds(now))
 	allowed := false
 	switch s.Body.(type) {
-	case *Round:
-		from := v.rounds[id].State
-		allowed = from != RoundProposed && from.MayBecome(RoundState(state))
 	case *Agreement:
 		from, to := v.agreements[id].State, AgreementState(state)
 		allowed = !slices.Contains([]AgreementState{AgreementDrafting, AgreementConsenting, AgreementReady}, to) && from.MayBecome(to) &&

@@ -194,6 +194,9 @@ func (r *Room) Statement(id ID) (*Statement, bool) {
 	return s, ok
 }
 
+// Statements lists what this member holds, in order of arrival.
+func (r *Room) Statements() []*Statement { return slices.Clone(r.statements) }
+
 // Opaque lists the statements whose kind begins with prefix, in order of arrival.
 func (r *Room) Opaque(prefix string) (list []*Statement) {
 	for _, s := range r.statements {

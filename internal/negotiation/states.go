@@ -80,8 +80,8 @@ var roundNext = map[RoundState][]RoundState{
 	RoundKeyed:       {RoundInputs, RoundLapsed, RoundViewsDiffer, RoundInvalid},
 	RoundInputs:      {RoundOpening, RoundLapsed, RoundViewsDiffer, RoundInvalid},
 	RoundOpening:     {RoundOpening, RoundMatch, RoundNoMatch, RoundUnanswered, RoundLapsed, RoundViewsDiffer, RoundInvalid},
-	RoundUnanswered:  {RoundMatch, RoundNoMatch}, // late openings count
-	RoundLapsed:      {RoundMatch, RoundNoMatch},
+	RoundUnanswered:  {RoundMatch, RoundNoMatch, RoundLapsed, RoundViewsDiffer, RoundInvalid}, // late openings count
+	RoundLapsed:      {RoundMatch, RoundNoMatch, RoundViewsDiffer, RoundInvalid},
 	RoundMatch:       {},
 	RoundNoMatch:     {},
 	RoundViewsDiffer: {},
@@ -109,6 +109,22 @@ var communiqueNext = map[CommuniqueState][]CommuniqueState{
 
 func may[S comparable](table map[S][]S, from, to S) bool { return slices.Contains(table[from], to) }
 
+// leads reports whether the table has a way from one state to another.
+func leads[S comparable](table map[S][]S, from, to S) bool {
+	seen := map[S]bool{from: true}
+	for next := []S{from}; len(next) > 0; next = next[1:] {
+		for _, s := range table[next[0]] {
+			if s == to {
+				return true
+			}
+			if !seen[s] {
+				seen[s], next = true, append(next, s)
+			}
+		}
+	}
+	return false
+}
+
 // MayBecome reports whether the table has the transition.
 func (s OfferState) MayBecome(t OfferState) bool { return may(offerNext, s, t) }
 
@@ -126,6 +142,9 @@ func (s OfferState) Final() bool { return len(offerNext[s]) == 0 }
 
 // Final reports that nothing follows.
 func (s RoundState) Final() bool { return len(roundNext[s]) == 0 }
+
+// Live reports that a round has not ended, if only for the time being.
+func (s RoundState) Live() bool { return leads(roundNext, s, RoundOpening) }
 
 // Final reports that nothing follows.
 func (s AgreementState) Final() bool { return len(agreementNext[s]) == 0 }

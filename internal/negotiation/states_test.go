@@ -17,7 +17,7 @@ func TestTransitions(t *testing.T) {
 		"proposed": {"joined", "lapsed"}, "joined": {"invalid", "keyed", "lapsed", "views differ"},
 		"keyed": {"inputs in", "invalid", "lapsed", "views differ"}, "inputs in": {"invalid", "lapsed", "opening", "views differ"},
 		"opening":           {"invalid", "lapsed", "match", "no match", "opening", "shown, unanswered", "views differ"},
-		"shown, unanswered": {"match", "no match"}, "lapsed": {"match", "no match"},
+		"shown, unanswered": {"invalid", "lapsed", "match", "no match", "views differ"}, "lapsed": {"invalid", "match", "no match", "views differ"},
 		"match": {}, "no match": {}, "views differ": {}, "invalid": {},
 	}, RoundState.MayBecome)
 	check(t, agreementNext, map[AgreementState][]AgreementState{

@@ -397,3 +397,33 @@ func TestRestoredRefuses(t *testing.T) {
 		t.Errorf("a lost contact does not load: %v", err)
 	}
 }
+
+// TestOldStationStillThere: as long as the station that was backed up takes part,
+// its peer goes on with it and answers nobody who calls by K_re.
+func TestOldStationStillThere(t *testing.T) {
+	p := newPair(t, 96)
+	p.until(12, p.introduced)
+	p.run(1, faults{})
+	key, _ := p.a.s.RestoreKey()
+	second := NewRestored(p.a.role, key)
+	for i := range 3 {
+		a, b := p.list(t)
+		c, err := second.Join(p.epoch+1, suite.Digest([]byte{byte(p.aids), byte(p.aids >> 8), 'x'}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := []wire.Tag{a.Tag, b.Tag, c.Tag}
+		for s, m := range map[*Session]*Meeting{p.a.s: a, p.b.s: b, second: c} {
+			var seen []uint32
+			for _, h := range m.Held {
+				if slices.Contains(list, h.PeerTag) {
+					seen = append(seen, h.Version)
+				}
+			}
+			s.Saw(m, seen)
+		}
+		if a.Version != 1 || b.Version != 1 || a.Tag != b.PeerTag || c.Version != RestoreVersion {
+			t.Fatalf("record %d: old lists %d, peer %d, restored %d", i, a.Version, b.Version, c.Version)
+		}
+	}
+}

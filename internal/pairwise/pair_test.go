@@ -49,6 +49,7 @@ type side struct {
 	saved map[uint32][]byte
 
 	items    []*outgoing
+	gone     []*outgoing // withdrawn
 	received map[wire.ItemID][]byte
 	again    bool          // a stream began afresh: items may be offered twice
 	complete []wire.ItemID // in order of completion
@@ -188,7 +189,7 @@ func (d *side) committed() {
 }
 
 func (d *side) item(id wire.ItemID) *outgoing {
-	for _, o := range d.items {
+	for _, o := range slices.Concat(d.items, d.gone) {
 		if o.id == id {
 			return o
 		}

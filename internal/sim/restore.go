@@ -40,7 +40,7 @@ func (s *Sim) Backup(i int) ([]byte, error) {
 func (s *Sim) Restore(i int, backup []byte) error {
 	h := s.Stations[i]
 	if h.vault == nil {
-		if err := h.reopen(); err != nil { // only to see what is lost
+		if err := h.reopen(s.vaultOptions()); err != nil { // only to see what is lost
 			return err
 		}
 	}
@@ -52,7 +52,7 @@ func (s *Sim) Restore(i int, backup []byte) error {
 	h.closeVault()
 	h.copies++
 	h.path = filepath.Join(s.cfg.Dir, fmt.Sprintf("%s-%d.db", h.Name, h.copies))
-	if _, err := vault.RestoreWith(h.path, []byte(passphrase), bytes.NewReader(backup), []byte(passphrase), vaultOptions); err != nil {
+	if _, err := vault.RestoreWith(h.path, []byte(passphrase), bytes.NewReader(backup), []byte(passphrase), s.vaultOptions()); err != nil {
 		return err
 	}
 	h.account, h.mark = suite.NewAccountKey(suite.RandomKey()), mark.Memory{}
@@ -101,8 +101,8 @@ func (h *StationHost) holdings() (map[wire.ItemID]bool, error) {
 	return out, err
 }
 
-func (h *StationHost) reopen() (err error) {
-	h.vault, err = vault.OpenWith(h.path, []byte(passphrase), vaultOptions)
+func (h *StationHost) reopen(opt vault.Options) (err error) {
+	h.vault, err = vault.OpenWith(h.path, []byte(passphrase), opt)
 	return err
 }
 

@@ -13,7 +13,7 @@ import (
 
 // acquainted returns a network whose stations 0 and 1 are verified contacts of
 // each other and have sent something, and 0 and 2 as well.
-func acquainted(t *testing.T, seed uint64, rng *rand.Rand) *sim.Sim {
+func met(t *testing.T, seed uint64, rng *rand.Rand) *sim.Sim {
 	t.Helper()
 	s := start(t, "demo", 4, seed)
 	s.Run(time.Second)
@@ -155,7 +155,7 @@ func TestRestore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const seed = 31
 			rng := rand.New(rand.NewPCG(seed, 4))
-			s := acquainted(t, seed, rng)
+			s := met(t, seed, rng)
 			pairs := play(t, s, rng)
 			met := func() bool {
 				for _, p := range pairs {
@@ -191,7 +191,7 @@ func TestRestore(t *testing.T) {
 func TestRestoreParked(t *testing.T) {
 	const seed = 33
 	rng := rand.New(rand.NewPCG(seed, 4))
-	s := acquainted(t, seed, rng)
+	s := met(t, seed, rng)
 	if err := s.Park(1, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestRestoreParked(t *testing.T) {
 func TestRestoreOnTheWire(t *testing.T) {
 	const seed, restored, peer, idle = 32, 0, 1, 3
 	rng := rand.New(rand.NewPCG(seed, 4))
-	s := acquainted(t, seed, rng)
+	s := met(t, seed, rng)
 	s.Net.Latency = func(string, string, *rand.Rand) time.Duration { return 700 * time.Microsecond }
 	s.Net.Work = func(string, link.Lane, *rand.Rand) time.Duration { return time.Millisecond }
 	busy(t, s, rng)

@@ -93,8 +93,10 @@ type Message struct {
 const passphrase = "simulated"
 
 // vaultOptions: the simulated machine never loses power, only its processes die,
-// and nobody tries passphrases.
-var vaultOptions = vault.Options{SyncOff: true, KDF: vault.KDF{Time: 1, Memory: 8, Threads: 1}}
+// and nobody tries passphrases. Items are dated by the virtual clock.
+func (s *Sim) vaultOptions() vault.Options {
+	return vault.Options{SyncOff: true, KDF: vault.KDF{Time: 1, Memory: 8, Threads: 1}, Now: s.Net.Now}
+}
 
 // Entry is the entry's name in the network.
 const Entry = "entry"
@@ -179,7 +181,7 @@ func (s *Sim) StartStation(i int) error {
 		Params: s.Params, Net: s.net, Verify: s.verify, Mark: &h.mark, Log: log, Account: h.account.Public(),
 	})
 	if h.path != "" {
-		if err := h.open(s.Params.Lanes); err != nil {
+		if err := h.open(s.Params.Lanes, s.vaultOptions()); err != nil {
 			return err
 		}
 	}
@@ -188,8 +190,8 @@ func (s *Sim) StartStation(i int) error {
 }
 
 // open unlocks a station that is not running yet.
-func (h *StationHost) open(lanes int) (err error) {
-	if h.vault, err = vault.OpenWith(h.path, []byte(passphrase), vaultOptions); err != nil {
+func (h *StationHost) open(lanes int, opt vault.Options) (err error) {
+	if h.vault, err = vault.OpenWith(h.path, []byte(passphrase), opt); err != nil {
 		return err
 	}
 	table, all, damaged, err := station.LoadVault(h.vault, lanes)
@@ -210,7 +212,7 @@ func (s *Sim) needVault(i int) error {
 		return nil
 	}
 	h.path = filepath.Join(s.cfg.Dir, h.Name+".db")
-	v, err := vault.CreateWith(h.path, []byte(passphrase), vaultOptions)
+	v, err := vault.CreateWith(h.path, []byte(passphrase), s.vaultOptions())
 	if err != nil {
 		return err
 	}

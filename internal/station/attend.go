@@ -246,7 +246,7 @@ func (t *table) due(now time.Time) (r *openRoom, next time.Time) {
 
 // sit gives an unlocked station its table.
 func (s *Station) sit(v *vault.Vault) {
-	s.vault, s.table = v, newTable(v, s.nw.Params.Lanes, drivers())
+	s.vault, s.table = v, newTable(v, s.nw.Params.Lanes, drivers(s.nw.Params.Lanes))
 	s.nudge()
 }
 

@@ -178,11 +178,16 @@ func TestBackupAndRestoreFolder(t *testing.T) {
 	}
 	n := running(t, again, "new passphrase")
 	people, err := n.Contacts(ctx)
-	if err != nil || len(people) != 1 || people[0].State != StateLost || !people[0].Restored || people[0].Verified {
+	if err != nil || len(people) != 1 || people[0].State != StateLost || !people[0].Restored || people[0].Verified || people[0].Backup == nil || !people[0].Backup.Equal(r.Backup) {
 		t.Errorf("contacts %+v, %v", people, err)
 	}
 	if b, err := n.Content(ctx, it.ID); err != nil || string(b) != "text" {
 		t.Errorf("content %q, %v", b, err)
+	}
+	if k, err := n.Invite(ctx, "Cenia", 0); err != nil {
+		t.Error(err)
+	} else if k, err = n.Contact(ctx, k.ID); err != nil || k.Backup != nil || k.Restored {
+		t.Errorf("a contact of after the restore: %+v, %v", k, err)
 	}
 	if st, err := n.Status(ctx); err != nil || st.Backup == nil || !st.Backup.Equal(r.Backup) || st.Waiting != 1 {
 		t.Errorf("status %+v, %v", st, err)

@@ -144,6 +144,32 @@ func (n *Node) restarted(c *conversation, waiting []vault.Outgoing) {
 	c.session.Requeue(items)
 }
 
+// Hold stops an outgoing item so that it can be withdrawn; see pairwise.Session.
+// An item of a contact that is not loaded is stopped already.
+func (n *Node) Hold(id contact.ID, item wire.ItemID) (begun, ok bool) {
+	conv := n.talks[id]
+	if conv == nil {
+		return false, true
+	}
+	return conv.session.Hold(item)
+}
+
+// Release lets a held item go on.
+func (n *Node) Release(id contact.ID, item wire.ItemID) {
+	if conv := n.talks[id]; conv != nil {
+		conv.session.Release(item)
+	}
+}
+
+// Drop gives a held item up, once the vault says that it is withdrawn.
+func (n *Node) Drop(now time.Time, id contact.ID, item wire.ItemID) {
+	if conv := n.talks[id]; conv != nil {
+		conv.session.Drop(item)
+		delete(conv.sources, item)
+	}
+	n.notify(Event{Time: now, Kind: EventCancelled, Contact: id, Item: item})
+}
+
 // readAhead is how much of an outgoing item is in memory: about a minute and a
 // half of two cells of 512 bytes a second.
 const readAhead = 96 << 10

@@ -31,6 +31,6 @@ type saying struct {
 }
 
 // drivers are those of a station with so many lanes.
-func drivers() []opaque {
-	return nil
+func drivers(lanes int) []opaque {
+	return []opaque{newConductor(lanes)}
 }

@@ -110,15 +110,24 @@ func (s *Station) Contacts(ctx context.Context) ([]ContactInfo, error) {
 		return nil, err
 	}
 	var sums map[contact.ID]vault.Summary
+	var from time.Time
+	restored := false
 	if err := v.View(func(tx *vault.Tx) (err error) {
-		sums, err = tx.Summaries()
+		if sums, err = tx.Summaries(); err != nil {
+			return err
+		}
+		from, restored, err = tx.RestoredFrom()
 		return err
 	}); err != nil {
 		return nil, s.trouble("listing contacts", err)
 	}
 	out := make([]ContactInfo, 0, len(all))
 	for _, k := range all {
-		out = append(out, s.info(k, now, sums[k.contact.ID]))
+		c := s.info(k, now, sums[k.contact.ID])
+		if restored && !c.Created.After(from) {
+			c.Backup = &from
+		}
+		out = append(out, c)
 	}
 	return out, nil
 }

@@ -108,6 +108,14 @@ func (p *parley) must(err error) {
 func (p *parley) carry(i, j int) bool {
 	p.t.Helper()
 	from, to := p.seats[i], p.seats[j]
+	for _, end := range []struct {
+		s  *seat
+		id contact.ID
+	}{{from, peer(i, j)}, {to, peer(j, i)}} { // who burned the other hears it no more
+		if end.s.vault.View(func(tx *vault.Tx) error { _, err := tx.Contact(end.id); return err }) != nil {
+			return false
+		}
+	}
 	var raw []byte
 	var id wire.ItemID
 	p.must(from.vault.View(func(tx *vault.Tx) error {

@@ -153,17 +153,12 @@ func (s *Station) CancelItem(ctx context.Context, ref string) (ItemInfo, error) 
 	if err != nil {
 		return ItemInfo{}, err
 	}
-	var begun, held, known bool
+	var begun, held bool
 	if !before.Cancelled {
-		if err := s.do(ctx, func(time.Time) {
-			if conv := s.node.talks[before.Contact]; conv != nil {
-				known = true
-				begun, held = conv.session.Hold(before.ID)
-			}
-		}); err != nil {
+		if err := s.do(ctx, func(time.Time) { begun, held = s.node.Hold(before.Contact, before.ID) }); err != nil {
 			return ItemInfo{}, err
 		}
-		if known && !held {
+		if !held {
 			return ItemInfo{}, fault(CodeConflict, "%s: all of it is on its way: it can no longer be withdrawn", doing)
 		}
 	}
@@ -178,23 +173,16 @@ func (s *Station) CancelItem(ctx context.Context, ref string) (ItemInfo, error) 
 		return err
 	})
 	if err != nil {
-		return ItemInfo{}, errors.Join(err, s.do(ctx, func(time.Time) {
-			if conv := s.node.talks[before.Contact]; conv != nil && held {
-				conv.session.Release(before.ID)
-			}
-		}))
+		return ItemInfo{}, errors.Join(err, s.do(ctx, func(time.Time) { s.node.Release(before.Contact, before.ID) }))
 	}
 	if err := s.do(ctx, func(now time.Time) {
-		conv := s.node.talks[before.Contact]
-		if conv == nil || !held {
+		if !held {
 			return
 		}
-		conv.session.Drop(before.ID)
-		delete(conv.sources, before.ID)
+		s.node.Drop(now, before.Contact, before.ID)
 		if note.Size > 0 {
 			s.node.Queue(note.Contact, Outgoing{note.ID, note.Class, note.Size, 0, true})
 		}
-		s.node.notify(Event{Time: now, Kind: EventCancelled, Contact: before.Contact, Item: before.ID})
 	}); err != nil {
 		return ItemInfo{}, err
 	}

@@ -59,8 +59,8 @@ func tokenOf(t vault.Token) Token {
 	return out
 }
 
-// MakeToken makes a token for a program.
-func (s *Station) MakeToken(_ context.Context, name string, scopes []Scope) (NewToken, error) {
+// NewToken makes a token for a program.
+func (s *Station) NewToken(_ context.Context, name string, scopes []Scope) (NewToken, error) {
 	const doing = "making a token"
 	name = strings.TrimSpace(name)
 	if name == "" || len(name) > 100 || strings.ContainsFunc(name, unicode.IsControl) {

@@ -38,7 +38,7 @@ func (e exporter) Export(label Label) (out [KeySize]byte) {
 
 // NewPrivateKey grows a key pair from seed.
 func NewPrivateKey(seed [SeedSize]byte) (PrivateKey, error) {
-	k, err := hpke.MLKEM768X25519().NewPrivateKey(seed[:])
+	k, err := growPrivateKey(seed)
 	if err != nil {
 		return PrivateKey{}, fmt.Errorf("growing a key pair from its seed: %w", err)
 	}

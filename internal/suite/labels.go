@@ -63,6 +63,7 @@ const (
 	LabelHeads     Label = "backchannel/v1/negotiation/heads"     // what a member holds, up to a vector
 	LabelVouch     Label = "backchannel/v1/negotiation/vouch"     // vouch tag of a statement
 	LabelCore      Label = "backchannel/v1/negotiation/core"      // what the parties to an agreement consent to
+	LabelLink      Label = "backchannel/v1/link/cells"            // TLS exporter label of the keys for cells between servers
 
 	LabelSeedEd25519 Label = "backchannel/v1/relay/ed25519" // a relay's Ed25519 seed from its one seed
 	LabelSeedMLDSA   Label = "backchannel/v1/relay/mldsa65" // a relay's ML-DSA-65 seed from its one seed
@@ -102,13 +103,10 @@ var Labels = []Label{
 	LabelInvitation, LabelInviteKeyV, LabelInviteKeyM, LabelCommitment, LabelIntroKEM, LabelIntroRoot,
 	LabelIntroRV, LabelIntroHeal, LabelConfirm, LabelWords,
 	LabelHealKEM, LabelHealRoot, LabelHealRV, LabelHealHeal, LabelRestore, LabelRestoreTag, LabelRestoreS,
-	LabelSealHandshake, LabelSealKeys, LabelSealCoefficient, LabelSealSession, LabelSealCommitment, LabelSealEcho,
-	LabelVault, LabelBackup, LabelBackupPiece, LabelSeedEd25519, LabelSeedMLDSA,
 	LabelStatement, LabelRoom, LabelHeads, LabelVouch, LabelCore,
 	LabelSealHandshake, LabelSealKeys, LabelSealCoefficient, LabelSealSession, LabelSealCommitment, LabelSealEcho,
 	LabelRoundContext, LabelRoundSeed, LabelRoundSecret, LabelRoundNonce, LabelRoundCoin, LabelRoundCommit,
 	LabelRoundBody, LabelRoundView, LabelRoundProof, LabelRoundChallenge, LabelRoundOpen, LabelRoundOrder,
-	LabelRoundContext, LabelRoundSeed, LabelRoundSecret, LabelRoundNonce, LabelRoundCoin, LabelRoundCommit,
-	LabelRoundBody, LabelRoundView, LabelRoundProof, LabelRoundChallenge, LabelRoundOpen, LabelRoundOrder,
-	LabelStatement, LabelRoom, LabelHeads, LabelVouch, LabelCore,
+	LabelLink,
+	LabelBackup, LabelBackupPiece,
 }

@@ -102,9 +102,10 @@ func (a AccountKey) Sign(label Label, parts ...[]byte) (out [Ed25519SignatureSiz
 	return out
 }
 
-// VerifyAccount checks an answer to a challenge.
+// VerifyAccount checks an answer to a challenge. Keys of small order, for which
+// anybody can sign, are refused.
 func VerifyAccount(pub [Ed25519PublicKeySize]byte, sig []byte, label Label, parts ...[]byte) bool {
-	return len(sig) == Ed25519SignatureSize && ed25519.Verify(pub[:], info(label, parts), sig)
+	return len(sig) == Ed25519SignatureSize && !isSmallOrder(pub) && ed25519.Verify(pub[:], info(label, parts), sig)
 }
 
 // TLSKey is the Ed25519 key of a server's pinned certificate. It is separate

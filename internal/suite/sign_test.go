@@ -141,3 +141,29 @@ func FuzzVerifyKey(f *testing.F) {
 		vk.Verify(make([]byte, SignatureSize), LabelHeaderSign)
 	})
 }
+
+// TestKeysThatAnybodySignsFor: with a key of small order a signature of a point of
+// small order and a zero fits every few challenges.
+func TestKeysThatAnybodySignsFor(t *testing.T) {
+	naked := 0
+	for _, key := range smallOrder {
+		for _, sign := range []byte{0, 0x80} {
+			pub := key
+			pub[31] |= sign
+			for _, r := range smallOrder {
+				sig := append(r[:], make([]byte, 32)...)
+				for i := range byte(32) {
+					if ed25519.Verify(pub[:], info(LabelAccount, [][]byte{{i}}), sig) {
+						naked++
+					}
+					if VerifyAccount(pub, sig, LabelAccount, []byte{i}) {
+						t.Fatalf("key %x proves an account", pub)
+					}
+				}
+			}
+		}
+	}
+	if naked == 0 {
+		t.Error("no such signature fits: the list is wrong")
+	}
+}

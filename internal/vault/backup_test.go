@@ -83,6 +83,9 @@ func filledVault(t *testing.T) *Vault {
 	putSession(t, v, b, pairwise.NewSession(b.Role, pairwise.Key{9}, 7))
 	update(t, v, func(tx *Tx) error {
 		lanes, err := contact.NewLanes(4).Assign(a.ID, 0)
+		if err == nil {
+			lanes, err = lanes.Assign(b.ID, 0)
+		}
 		if err != nil {
 			return err
 		}

@@ -94,13 +94,15 @@ func BenchmarkRound(b *testing.B) {
 }
 
 // crowded is a vault with 50 contacts and 100,000 signals.
-func crowded(b *testing.B) *Vault {
+func crowded(b *testing.B) *Vault { return crowdedWith(b, 100000) }
+
+func crowdedWith(b testing.TB, count int) *Vault {
 	v := newVault(b, Options{KDF: weak, SyncOff: true})
 	for i := range 50 {
 		addContact(b, v, someone(byte(i)))
 	}
 	h, whole := letter(b, contact.Signal, "", []byte("a short signal of the usual length, more or less"))
-	for n := 0; n < 100000; n += 1000 {
+	for n := 0; n < count; n += 1000 {
 		update(b, v, func(tx *Tx) error {
 			for i := n; i < n+1000; i++ {
 				id := wire.ItemID{1, byte(i), byte(i >> 8), byte(i >> 16)}

@@ -39,7 +39,7 @@ func kept(names ...string) (out []columnRule) {
 // inserted. Rows that belong to items come item by item.
 var backupRules = []tableRule{
 	// Whoever was verified must be compared anew. An invitation would be a key.
-	{name: "contacts", columns: append(kept("number", "id", "name", "role", "created", "muted"),
+	{name: "contacts", columns: append(kept("number", "id", "name", "role", "created", "muted", "expiry"),
 		columnRule{"expires", "0"}, columnRule{"verified", "0"}, columnRule{"invitation", "''"})},
 	{name: "lanes", columns: kept("lane", "contact", "leaves")},
 	{name: "erased", columns: kept("contact", "id")},
@@ -54,9 +54,12 @@ var backupRules = []tableRule{
 	// What arrived in part is offered again or belongs to the gap.
 	// Messages of negotiations may hold keys; what was said is in the rooms.
 	{name: "items", item: "number", where: "(outgoing = 1 OR finished > 0) AND class <> 2",
-		columns: append(kept("number", "id", "contact", "outgoing", "class", "header", "parsed", "size", "created", "finished", "read", "damaged", "digest"),
+		columns: append(kept("number", "id", "contact", "outgoing", "class", "header", "parsed", "size", "created", "finished", "read", "damaged", "digest",
+			"acknowledged", "cancelled", "seen", "note"),
 			columnRule{"done", "iif(outgoing = 1 AND finished = 0, 0, done)"})},
 	{name: "chunks", item: "item", columns: kept("item", "start", "data")},
+	{name: "texts", item: "item", columns: kept("item", "owner", "subject", "body", "names", "body_type", "parts")}, // fills the index
+	{name: "drafts", columns: kept("contact", "kind", "subject", "body")},
 }
 
 const inRooms = "room IN (SELECT number FROM rooms WHERE length(charter) > 0)"
@@ -67,6 +70,14 @@ var notInBackup = map[string]string{
 	"frames":   "belong to a stream",
 	"machines": "secrets of blind rounds and signings; a restored station ends them",
 	"strays":   "belong to no room",
+	"tokens":   "belong to programs on one machine",
+	"burning":  "a contact that is being burned has no keys any more",
+
+	"search":         "the full-text index: texts fills it",
+	"search_config":  "the same",
+	"search_data":    "the same",
+	"search_docsize": "the same",
+	"search_idx":     "the same",
 }
 
 func ruleOf(table string) *tableRule {

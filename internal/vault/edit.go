@@ -193,7 +193,7 @@ func (tx *Tx) Summaries() (map[contact.ID]Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = tx.query(`SELECT id, (SELECT count(*) FROM items i INDEXED BY items_unread WHERE i.contact = c.number AND outgoing = 0 AND read = 0 AND finished > 0 AND note = 0 AND class <> ?1),
+	err = tx.query(`SELECT id, (SELECT count(*) FROM items i INDEXED BY items_counted WHERE i.contact = c.number AND outgoing = 0 AND read = 0 AND finished > 0 AND note = 0 AND class <> ?1),
 		(SELECT created FROM items i WHERE i.contact = c.number AND note = 0 AND class <> ?1 ORDER BY i.number DESC LIMIT 1) FROM contacts c`, func(s *sqlite3.Stmt) error {
 		id, err := columnID(s, 0)
 		out[id] = Summary{waiting[id], s.ColumnInt(1), columnTime(s, 2)}

@@ -212,6 +212,9 @@ func (l *loader) key(rec dumpRecord) error {
 	if len(rec.Key) == 0 {
 		s = pairwise.NewLost(role)
 		l.out.Lost++
+		if err := l.c.exec(`DELETE FROM lanes WHERE contact = ?`, rec.Contact); err != nil { // it would only idle
+			return err
+		}
 	} else {
 		s = pairwise.NewRestored(role, pairwise.Key(rec.Key))
 	}

@@ -160,26 +160,29 @@ func (tx *Tx) Search(text string, who contact.ID, limit int) ([]Hit, error) {
 		}
 		all = "owner : \"" + ownerWord(n) + "\" AND " + terms
 	}
-	var numbers []int64
-	if err := tx.query(`SELECT rowid FROM search WHERE search MATCH ? ORDER BY rowid DESC LIMIT ?`, func(s *sqlite3.Stmt) error {
-		numbers = append(numbers, s.ColumnInt64(0))
+	type found struct {
+		number  int64
+		snippet string
+	}
+	var list []found
+	if err := tx.query(`SELECT rowid, snippet(search, 2, ?1, ?2, '…', 24), snippet(search, 1, ?1, ?2, '…', 24), snippet(search, 3, ?1, ?2, '…', 24)
+		FROM search WHERE search MATCH ?3 ORDER BY rowid DESC LIMIT ?4`, func(s *sqlite3.Stmt) error {
+		f := found{number: s.ColumnInt64(0)}
+		for c := 1; c <= 3 && !strings.Contains(f.snippet, MatchBegin); c++ { // text, subject, names
+			f.snippet = s.ColumnText(c)
+		}
+		list = append(list, f)
 		return nil
-	}, all, limit); err != nil {
+	}, MatchBegin, MatchEnd, all, limit); err != nil {
 		return nil, err
 	}
-	hits := make([]Hit, 0, len(numbers))
-	for _, n := range numbers {
-		var h Hit
+	hits := make([]Hit, 0, len(list))
+	for _, f := range list {
+		h := Hit{Snippet: f.snippet}
 		if err := tx.one(itemColumns+itemOwner+` WHERE i.number = ?`, func(s *sqlite3.Stmt) (err error) {
 			h.Item, err = columnItem(s)
 			return err
-		}, n); err != nil {
-			return nil, err
-		}
-		if err := tx.one(`SELECT snippet(search, -1, ?, ?, '…', 24) FROM search WHERE search MATCH ? AND rowid = ?`, func(s *sqlite3.Stmt) error {
-			h.Snippet = s.ColumnText(0)
-			return nil
-		}, MatchBegin, MatchEnd, terms, n); err != nil {
+		}, f.number); err != nil {
 			return nil, err
 		}
 		hits = append(hits, h)

@@ -40,6 +40,8 @@ func newAPI(s *station.Station, version string) (http.Handler, huma.API) {
 	registerDeny(api, s)
 	registerTokens(api, s)
 	registerRooms(api, s)
+	registerRounds(api, s)
+	registerAgreements(api, s)
 	return mux, api
 }
 

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // The API browser renders the document that the station serves of itself, on the
@@ -15,8 +14,7 @@ import (
 
 // apiDocument is OpenAPI 3.1 as far as the browser shows it.
 type apiDocument struct {
-	once sync.Once
-	raw  []byte
+	raw []byte
 
 	Info struct {
 		Title, Version, Description string

@@ -89,3 +89,9 @@ func (c *Client) KeepOwnSide(ctx context.Context, ref string, p station.OwnSide)
 func (c *Client) Suggestions(ctx context.Context, ref, deal string, count int) ([]station.Suggestion, error) {
 	return call[[]station.Suggestion](ctx, c, http.MethodGet, roomPath(ref, "suggestions"), url.Values{"deal": {deal}, "count": {strconv.Itoa(count)}}, nil)
 }
+
+// KeepOwnSideJSON is KeepOwnSide with JSON as a person wrote it.
+func (c *Client) KeepOwnSideJSON(ctx context.Context, ref string, p []byte) error {
+	_, err := call[struct{}](ctx, c, http.MethodPut, roomPath(ref, "own"), nil, json.RawMessage(p))
+	return err
+}

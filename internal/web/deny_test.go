@@ -236,7 +236,7 @@ func TestTokens(t *testing.T) {
 	address := "http://" + ln.Addr().String()
 	client := func(scopes ...station.Scope) (*web.Client, station.NewToken) {
 		t.Helper()
-		tok, err := owner.MakeToken(ctx, "bot"+time.Now().String(), scopes)
+		tok, err := owner.NewToken(ctx, "bot"+time.Now().String(), scopes)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -280,7 +280,7 @@ func TestTokens(t *testing.T) {
 			t.Errorf("a program %s: %v", what, err)
 		}
 	}
-	if _, err := both.MakeToken(ctx, "more", []station.Scope{station.ScopeSend}); code(err) != station.CodeDenied {
+	if _, err := both.NewToken(ctx, "more", []station.Scope{station.ScopeSend}); code(err) != station.CodeDenied {
 		t.Errorf("a program makes a token: %v", err)
 	}
 	wrong, err := web.NewTokenClient(address, "bct_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")

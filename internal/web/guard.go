@@ -3,7 +3,6 @@ package web
 import (
 	"crypto/subtle"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -81,9 +80,3 @@ func shield(g Gate, next http.Handler) http.Handler {
 
 // sameToken compares a form's token in constant time.
 func sameToken(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
-
-// local reports whether a path leads to a page of this station.
-func local(path string) bool {
-	u, err := url.Parse(path)
-	return err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") && !strings.Contains(path, `\`)
-}

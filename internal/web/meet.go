@@ -96,7 +96,6 @@ type meetingPage struct {
 	Steps   []stepView
 	Inviter bool
 	Words   []string // to compare, once there are any
-	Spelled [][]string
 	Token   string
 	Seen    string
 	Problem string
@@ -143,12 +142,6 @@ func (p *Pages) meeting(v *visit) (meetingPage, bool) {
 			return m, false
 		}
 		m.Words = words
-	}
-	if c.Invitation != nil {
-		words := c.Invitation.Words
-		for i := 0; i < len(words); i += 8 {
-			m.Spelled = append(m.Spelled, words[i:min(i+8, len(words))])
-		}
 	}
 	m.Seen = fmt.Sprintf("%s-%v-%v-%d", c.State, c.Verified, c.Ready, c.Lane)
 	return m, true

@@ -18,6 +18,7 @@ type PagesConfig struct {
 	Now     func() time.Time // nil means time.Now
 	Rooms   RoomDesk         // nil means the station's own
 	Seats   SeatDesk         // nil means the station's own
+	Books   BookDesk         // nil: rooms are not written down as files
 }
 
 // Pages are a station's web pages: what a principal who is no engineer uses.
@@ -54,6 +55,9 @@ func NewPages(s *station.Station, cfg PagesConfig) (*Pages, error) {
 	p := &Pages{screens: screens, s: s, desk: cfg.Rooms, seats: cfg.Seats, cfg: cfg, mux: http.NewServeMux()}
 	if p.desk == nil {
 		p.desk = s
+	}
+	if p.seats == nil {
+		p.seats = stationSeats{s}
 	}
 	p.sessions.init(cfg.Now)
 	p.routes()

@@ -231,7 +231,7 @@ func (p *Pages) agreementOf(v *visit) (*agreementPage, bool) {
 	page.MayTake = early && a.Author == r.Self && !r.Frozen
 	page.MayDraft = page.Agreed && !r.Frozen
 	page.Signing = a.Level.String() != "handshake" && !early && a.State != "lapsed" || a.State == "ready"
-	if page.Signing && slices.Contains(a.Parties, r.Self) {
+	if page.Signing && slices.ContainsFunc(page.Needed, func(n neededLine) bool { return n.Self }) {
 		seat, err := p.seats.Signing(v.r.Context(), r.Info.ID, a.ID.String())
 		if err != nil {
 			p.fail(v, err)
@@ -302,6 +302,20 @@ func (p *Pages) sign(v *visit) {
 		return
 	}
 	p.done(v, "/r/"+page.Room.Info.ID+"/agreement/"+page.A.ID.String(), "agreement.signed")
+}
+
+// stopSigning takes back what was said, as long as the share has not left.
+func (p *Pages) stopSigning(v *visit) {
+	page, ok := p.agreementOf(v)
+	if !ok {
+		return
+	}
+	if err := p.seats.StopSigning(v.r.Context(), page.Room.Info.ID, page.A.ID.String()); err != nil {
+		page.Problem = p.text.sentence(err)
+		p.show(v, statusOf(err), "agreement", page)
+		return
+	}
+	p.done(v, "/r/"+page.Room.Info.ID+"/agreement/"+page.A.ID.String(), "agreement.stopped")
 }
 
 // communiqueLine is a communiqué in a list.
@@ -412,7 +426,7 @@ func (p *Pages) releaseCommunique(v *visit) { p.tell(v, "release", p.text.say("c
 
 // communiqueFile is the file that "backchannel verify" reads.
 func (p *Pages) communiqueFile(v *visit) {
-	data, err := p.seats.CommuniqueFile(v.r.Context(), v.r.PathValue("room"), v.r.PathValue("statement"))
+	data, err := p.seats.CommuniqueFile(v.r.Context(), v.r.PathValue("room"), v.r.PathValue("statement"), p.s.PageOptions().Name)
 	if err != nil {
 		p.fail(v, err)
 		return

@@ -22,13 +22,19 @@ type RoomDesk interface {
 	Suggest(ctx context.Context, ref, deal string, count int) ([]station.Suggestion, error)
 }
 
-// SeatDesk is what they ask about blind rounds, signing, and rooms as files.
+// SeatDesk is what they ask about blind rounds and signing from the own seat.
 type SeatDesk interface {
 	Round(ctx context.Context, ref, round string) (RoundSeat, error)
 	Choose(ctx context.Context, ref, round string, c Choice) error
+	EndRound(ctx context.Context, ref, round string) error
 	Signing(ctx context.Context, ref, agreement string) (SigningSeat, error)
 	Sign(ctx context.Context, ref, agreement string) error
-	CommuniqueFile(ctx context.Context, ref, communique string) ([]byte, error)
+	StopSigning(ctx context.Context, ref, agreement string) error
+	CommuniqueFile(ctx context.Context, ref, communique, self string) ([]byte, error)
+}
+
+// BookDesk writes rooms down as files, real ones and made-up ones.
+type BookDesk interface {
 	ExportRoom(ctx context.Context, ref string) ([]byte, error)
 	ForgeRoom(ctx context.Context, script []byte) ([]byte, error)
 }
@@ -42,7 +48,8 @@ type RoundSeat struct {
 	Hit      int      // place of the package or figure of a match, from 0; -1 none
 	Left     int      // rounds about this issue that are left this week
 	Again    time.Time
-	Done     int // of Steps, for the progress
+	MayEnd   bool // the round may be ended here
+	Done     int  // of Steps, for the progress
 	Steps    int
 }
 
@@ -56,10 +63,10 @@ type Choice struct {
 // SigningSeat is the signing of an agreement from the own seat.
 type SigningSeat struct {
 	Words    string // where it stands, as a sentence
+	Warning  string // what must be read before signing
+	MayStop  bool   // what was said can be taken back: the share has not left
 	MaySign  bool   // this station has something to send that needs the user's word
 	Signed   bool   // that was sent
-	Last     bool   // this member completes last
-	LastName string // who does, "" nobody
+	LastName string // who completes last, "" nobody
 	Document string // what is signed, to the letter
-	Held     []string
 }

@@ -17,8 +17,6 @@ func (p *Pages) roomRoutes() map[string]func(*visit) {
 		"GET /part/rooms":                                 p.partRooms,
 		"GET /rooms/new":                                  p.showNewRoom,
 		"POST /rooms/new":                                 p.newRoom,
-		"GET /rooms/forge":                                p.showForgeRoom,
-		"POST /rooms/forge":                               p.forgeRoom,
 		"GET /r/{room}":                                   p.showRoom,
 		"GET /r/{room}/part":                              p.partRoom,
 		"GET /r/{room}/board":                             p.partBoard,
@@ -59,7 +57,13 @@ func (p *Pages) roomRoutes() map[string]func(*visit) {
 		"GET /r/{room}/communique/{statement}/file":       p.communiqueFile,
 		"POST /r/{room}/limits":                           p.keepLimits,
 		"POST /r/{room}/walk":                             p.keepWalkAway,
-		"POST /r/{room}/export":                           p.exportRoom,
+	}
+	routes["POST /r/{room}/round/{statement}/end"] = p.endRound
+	routes["POST /r/{room}/agreement/{statement}/stop"] = p.stopSigning
+	if p.cfg.Books != nil {
+		routes["GET /rooms/forge"] = p.showForgeRoom
+		routes["POST /rooms/forge"] = p.forgeRoom
+		routes["POST /r/{room}/export"] = p.exportRoom
 	}
 	for _, view := range boardViews {
 		routes["GET /r/{room}/"+view] = p.showRoom
@@ -156,10 +160,10 @@ func (l *looked) at(r station.RoomInfo) {
 }
 
 type roomsPage struct {
-	Open   []roomLine // rooms
-	Asked  []roomLine // being made
-	Ended  []roomLine // that did not come about
-	Offers bool       // there are contacts to form one with
+	Open  []roomLine // rooms
+	Asked []roomLine // being made
+	Ended []roomLine // that did not come about
+	Books bool       // rooms can be forged
 }
 
 func (p *Pages) showRooms(v *visit) {
@@ -168,7 +172,7 @@ func (p *Pages) showRooms(v *visit) {
 		p.fail(v, err)
 		return
 	}
-	var page roomsPage
+	page := roomsPage{Books: p.cfg.Books != nil}
 	for _, r := range all {
 		switch r.State {
 		case "complete":

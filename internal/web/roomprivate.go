@@ -289,7 +289,7 @@ func (p *Pages) keepWalkAway(v *visit) {
 
 // exportRoom gives the room as a file.
 func (p *Pages) exportRoom(v *visit) {
-	data, err := p.seats.ExportRoom(v.r.Context(), v.r.PathValue("room"))
+	data, err := p.cfg.Books.ExportRoom(v.r.Context(), v.r.PathValue("room"))
 	if err != nil {
 		p.fail(v, err)
 		return
@@ -311,7 +311,7 @@ func (p *Pages) showForgeRoom(v *visit) {
 
 func (p *Pages) forgeRoom(v *visit) {
 	page := forgeRoomPage{Token: v.session.form, Script: lines(v.field("script"))}
-	data, err := p.seats.ForgeRoom(v.r.Context(), []byte(page.Script))
+	data, err := p.cfg.Books.ForgeRoom(v.r.Context(), []byte(page.Script))
 	if err != nil {
 		page.Problem = p.text.sentence(err)
 		p.show(v, statusOf(err), "forgeroom", page)

@@ -440,3 +440,17 @@ func (p *Pages) choice(v *visit, page *roundPage) (c Choice, problem string) {
 	}
 	return c, ""
 }
+
+// endRound ends a round here. To the others it looks like one that lapses.
+func (p *Pages) endRound(v *visit) {
+	page, ok := p.roundOf(v)
+	if !ok {
+		return
+	}
+	if err := p.seats.EndRound(v.r.Context(), page.Room.Info.ID, page.Round.ID.String()); err != nil {
+		page.Problem = p.text.sentence(err)
+		p.show(v, statusOf(err), "round", page)
+		return
+	}
+	p.done(v, "/r/"+page.Room.Info.ID+"/rounds", "round.ended")
+}

@@ -133,8 +133,9 @@ func registerUnsent(api huma.API, s *station.Station) {
 			return nil, problem(s.DropOffer(ctx, in.Room, in.Number))
 		})
 	type send struct {
-		unsent
-		Body struct {
+		RoomRef
+		Number uint64 `path:"number"`
+		Body   struct {
 			To string `json:"to,omitempty" doc:"a member who alone is told; empty for the room"`
 		}
 	}

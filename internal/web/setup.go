@@ -2,6 +2,7 @@ package web
 
 import (
 	"crypto/rand"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -38,7 +39,11 @@ type Setup struct {
 type Made struct {
 	Config     station.Config
 	Passphrase []byte
+	Restored   []string // what the principal should know after a restore
 }
+
+// maxBackup bounds a backup that is restored in the browser.
+const maxBackup = 4 << 30
 
 // NewSetup prepares the first start of a station in a folder.
 func NewSetup(dir string, log *slog.Logger) (*Setup, error) {
@@ -85,13 +90,20 @@ func (s *Setup) enter(w http.ResponseWriter, r *http.Request) {
 // keyed lets through whoever followed the link, and forms that repeat the key.
 func (s *Setup) keyed(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+		limit := int64(1 << 20)
+		if r.URL.Path == "/step/account" {
+			limit = maxBackup
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		if r.Method == http.MethodPost {
 			if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+				// A backup that does not fit the memory waits in a temporary file: it is
+				// encrypted, as where it came from.
 				if r.ParseMultipartForm(2<<20) != nil {
 					s.refuse(w, http.StatusBadRequest, s.text.say("refused.form"))
 					return
 				}
+				defer func() { _ = r.MultipartForm.RemoveAll() }() // the system clears what stays
 			} else if r.ParseForm() != nil {
 				s.refuse(w, http.StatusBadRequest, s.text.say("refused.form"))
 				return
@@ -228,10 +240,7 @@ func (s *Setup) takeAccount(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.socks5 = strings.TrimSpace(r.PostFormValue("socks5"))
-	cfg, err := station.InitFolder(s.dir, s.network, s.socks5)
-	if err == nil {
-		err = station.CreateVault(cfg, s.pass)
-	}
+	made, err := s.makeStation(r)
 	if err != nil {
 		text := s.text.sentence(err)
 		s.mu.Unlock()
@@ -240,8 +249,31 @@ func (s *Setup) takeAccount(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.ready = true
-	s.made <- Made{cfg, s.pass}
+	s.made <- made
 	http.Redirect(w, r, "/welcome", http.StatusSeeOther)
+}
+
+// makeStation makes a new station, or one from the backup that came with the form.
+// The lock is held.
+func (s *Setup) makeStation(r *http.Request) (Made, error) {
+	made := Made{Passphrase: s.pass}
+	backup, _, err := r.FormFile("backup")
+	if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) {
+		if made.Config, err = station.InitFolder(s.dir, s.network, s.socks5); err == nil {
+			err = station.CreateVault(made.Config, s.pass)
+		}
+		return made, err
+	}
+	if err != nil {
+		return made, err
+	}
+	report, err := station.RestoreFolder(s.dir, s.network, backup, []byte(r.PostFormValue("backup-passphrase")), s.pass, s.socks5)
+	if err != nil {
+		return made, err
+	}
+	made.Restored = s.restored(report)
+	made.Config, err = station.LoadConfig(report.Config)
+	return made, err
 }
 
 // over forgets everything that was chosen.
@@ -267,16 +299,18 @@ func (s *Setup) strength(w http.ResponseWriter, r *http.Request) {
 
 // welcome lets the browser that set a station up in, once.
 type welcome struct {
-	mu  sync.Mutex
-	key string
+	mu   sync.Mutex
+	key  string
+	said []string
 }
 
 // Welcome lets whoever has a setup's key in its cookie sign in once without the
 // passphrase, which that browser has just chosen.
-func (p *Pages) Welcome(key string) {
+// said is what its first page then says.
+func (p *Pages) Welcome(key string, said ...string) {
 	p.welcome.mu.Lock()
 	defer p.welcome.mu.Unlock()
-	p.welcome.key = key
+	p.welcome.key, p.welcome.said = key, said
 }
 
 func (p *Pages) greet(w http.ResponseWriter, r *http.Request) {
@@ -292,6 +326,14 @@ func (p *Pages) greet(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/unlock", http.StatusSeeOther)
 		return
 	}
-	g.set(w, "session", p.sessions.begin(""), 0)
+	id := p.sessions.begin("")
+	g.set(w, "session", id, 0)
+	if len(p.welcome.said) > 0 {
+		if session := p.sessions.find(id, "", true, 0); session != nil {
+			p.sessions.say(session, strings.Join(p.welcome.said, " "))
+		}
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
 	http.Redirect(w, r, "/meet?first=yes", http.StatusSeeOther)
 }

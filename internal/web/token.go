@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -25,7 +26,9 @@ var scopes = map[string]station.Scope{
 	"items": station.ScopeRead, "item": station.ScopeRead, "content": station.ScopeRead,
 	"mark-read": station.ScopeRead, "export": station.ScopeRead,
 
-	"send-signal": station.ScopeSend, "send-letter": station.ScopeSend,
+	"conversation": station.ScopeRead, "search": station.ScopeRead, "attachment": station.ScopeRead, "estimate": station.ScopeRead,
+
+	"send-signal": station.ScopeSend, "send-letter": station.ScopeSend, "send-written": station.ScopeSend, "cancel": station.ScopeSend,
 
 	"rooms": station.ScopeRead, "room": station.ScopeRead,
 	"say": station.ScopeNegotiate, "own-side": station.ScopeNegotiate, "keep-own-side": station.ScopeNegotiate,
@@ -33,11 +36,21 @@ var scopes = map[string]station.Scope{
 	"send-offer": station.ScopeNegotiate,
 	"new-room":   owner, "join-room": owner, "decline-room": owner, "erase-room": owner,
 
+	"blind-rounds": station.ScopeRead, "blind-round": station.ScopeRead, "agreements": station.ScopeRead, "agreement": station.ScopeRead,
+	"communiques": station.ScopeRead, "communique-file": station.ScopeRead,
+	// What binds, and what a person would accept, is a person's to say.
+	"propose-round": owner, "join-round": owner, "decline-round": owner, "choose-round": owner,
+	"propose-agreement": owner, "consent": owner, "sign": owner, "stop-signing": owner, "seal-key": owner,
+	"propose-communique": owner, "approve-communique": owner, "release-communique": owner,
+
 	// Whom one meets, and what is erased, is a person's decision. forge is the
 	// person's as well: it can begin with a real conversation.
 	"unlock": owner, "lock": owner, "invite": owner, "cancel-invitation": owner, "accept": owner, "rename": owner,
 	"words": owner, "confirm": owner, "assign-lane": owner, "free-lane": owner,
 	"forge": owner, "burn": owner, "panic": owner, "new-vault": owner,
+	"acknowledge": owner, // it says that a person has it
+	"edit-item":   owner, "insert-item": owner, "erase-item": owner, "draft": owner, "keep-draft": owner, "mute": owner, "set-expiry": owner,
+	"backup": owner, "pages": owner, "pair": owner, "devices": owner, "revoke-device": owner, "page-options": owner, "set-page-options": owner,
 	"tokens": owner, "new-token": owner, "revoke-token": owner,
 }
 
@@ -142,7 +155,8 @@ func RequireToken(s *station.Station, next http.Handler) http.Handler {
 }
 
 func refuse(w http.ResponseWriter, err error) {
-	if p, ok := problem(err).(*huma.ErrorModel); ok {
+	var p *huma.ErrorModel
+	if errors.As(problem(err), &p) {
 		writeProblem(w, p)
 	}
 }
@@ -177,7 +191,7 @@ func registerTokens(api huma.API, s *station.Station) {
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/tokens", "new-token", "Make a token for a program; its secret is shown once", 201),
 		func(ctx context.Context, in *make) (*reply[station.NewToken], error) {
-			return answer(s.MakeToken(ctx, in.Body.Name, in.Body.Scopes))
+			return answer(s.NewToken(ctx, in.Body.Name, in.Body.Scopes))
 		})
 
 	type ref struct {
@@ -194,8 +208,8 @@ func (c *Client) Tokens(ctx context.Context) ([]station.Token, error) {
 	return call[[]station.Token](ctx, c, http.MethodGet, "/v1/tokens", nil, nil)
 }
 
-// MakeToken makes a token.
-func (c *Client) MakeToken(ctx context.Context, name string, scopes []station.Scope) (station.NewToken, error) {
+// NewToken makes a token.
+func (c *Client) NewToken(ctx context.Context, name string, scopes []station.Scope) (station.NewToken, error) {
 	return call[station.NewToken](ctx, c, http.MethodPost, "/v1/tokens", nil, map[string]any{"name": name, "scopes": scopes})
 }
 

@@ -29,8 +29,8 @@ func (p *Pages) guarded(h func(*visit)) http.HandlerFunc {
 		session := p.find(r)
 		if session == nil {
 			if r.Header.Get("HX-Request") != "" {
-				w.Header().Set("HX-Redirect", "/unlock")
-				w.WriteHeader(http.StatusUnauthorized)
+				w.Header().Set("HX-Redirect", "/unlock") // no error: the page has just been locked
+				w.WriteHeader(http.StatusNoContent)
 				return
 			}
 			http.Redirect(w, r, "/unlock", http.StatusSeeOther)

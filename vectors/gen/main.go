@@ -30,7 +30,6 @@ var files = []struct {
 	{"seal.json", sealVectors},
 	{"blind.json", blindVectors},
 	{"negotiation.json", negotiationVectors},
-	{"blind.json", blindVectors},
 }
 
 func main() {

@@ -27,7 +27,7 @@ func sealVectors() any {
 			check(err)
 			nonce := wide("nonce " + names[ids[i]])
 			secrets, nonces = append(secrets, hx(k.Secret())), append(nonces, hx(nonce[:]))
-			s, _, err := seal.New(seal.Params{Core: core, Text: text, Parties: ids, Self: ids[i]}, k, [16]byte{byte(i)}, &nonce)
+			s, _, err := seal.New(seal.Params{Core: core, Level: seal.Sealed, Text: text, Parties: ids, Self: ids[i]}, k, [16]byte{byte(i)}, &nonce)
 			check(err)
 			sessions = append(sessions, s)
 		}
@@ -55,15 +55,15 @@ func sealVectors() any {
 		for _, s := range sessions {
 			sent = append(sent, hx([]byte(strings.Join(asStrings(s.Sent()), ""))))
 		}
-		c, err := sessions[0].Communique(seal.Sealed, names)
+		c, err := sessions[0].Communique(names)
 		check(err)
 		file, err = c.Encode()
 		check(err)
 		g := sessions[0].Group()
 		key := g.Key()
 		v = append(v, vector{Op: "sign-together",
-			In:  m{"core": hx([32]byte(core)), "text": text, "secrets": secrets, "nonces_wide": nonces},
-			Out: m{"list": hx(g.List()), "key": hx([32]byte(key)), "message": hx(seal.Message(core, g, text)), "sent": sent, "signature": hx(sessions[0].Signature()), "communique": string(file)}})
+			In:  m{"core": hx([32]byte(core)), "level": seal.Sealed, "text": text, "secrets": secrets, "nonces_wide": nonces},
+			Out: m{"list": hx(g.List()), "key": hx([32]byte(key)), "message": hx(seal.Message(core, seal.Sealed, g, text)), "sent": sent, "signature": hx(sessions[0].Signature()), "communique": string(file)}})
 	}
 	refuse := func(op, name string, in m, err error) {
 		if err == nil {
@@ -94,6 +94,11 @@ func sealVectors() any {
 		panic("gen: a changed text verifies")
 	}
 	v = append(v, vector{Op: "communique", Name: "the text was changed", In: m{"file": bad}, Error: failSignature})
+	bad = strings.Replace(string(file), `"sealed"`, `"public"`, 1)
+	if _, err := seal.Verify([]byte(bad)); err == nil {
+		panic("gen: a changed level verifies")
+	}
+	v = append(v, vector{Op: "communique", Name: "the level was changed", In: m{"file": bad}, Error: failSignature})
 	refuse("seal-text", "right-to-left override", m{"text": "a\u202eb"}, seal.CheckText("a\u202eb"))
 	return m{"vectors": v}
 }

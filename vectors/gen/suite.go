@@ -26,6 +26,7 @@ func suiteVectors() any {
 	v = append(v, symmetricVectors()...)
 	v = append(v, kemVectors()...)
 	v = append(v, signatureVectors()...)
+	v = append(v, linkVectors()...)
 	return m{"suite": suite.ID, "labels": suite.Labels, "vectors": v}
 }
 
@@ -169,4 +170,41 @@ func signatureVectors() (v []vector) {
 	answer := account.Sign(suite.LabelAccount, msg)
 	return append(v, vector{Op: "account-sign", In: m{"seed": hx(pattern32("account")), "label": suite.LabelAccount, "parts": []string{hx(msg)}},
 		Out: m{"account": hx(account.Public()), "signature": hx(answer[:])}})
+}
+
+// linkVectors are records of cells between servers: the tag of an open one and the
+// whole of a sealed one, under keys as the TLS exporter gives them.
+func linkVectors() (v []vector) {
+	key := pattern32("link key")
+	for _, c := range []struct {
+		name           string
+		number, beside uint64
+		size           int
+	}{{"the first", 0, 0, 37}, {"later", 258, 3, 100}, {"large counts", 1<<40 - 1, 1<<48 - 1, 64}} {
+		frame := pattern("cells", c.size)
+		v = append(v, vector{
+			Op: "link-record", Name: c.name,
+			In: m{"key": hx(key), "number": c.number, "beside": c.beside, "frame": hx(frame)},
+			Out: m{
+				"tag":    hx(suite.NewLinkCipher(key).Tag(c.number, c.beside, frame)),
+				"sealed": hx(suite.NewLinkCipher(key).Seal(c.number, c.beside, nil, frame)),
+			},
+		})
+	}
+	sealed := suite.NewLinkCipher(key).Seal(5, 7, nil, pattern("cells", 50))
+	for _, bad := range []struct {
+		name           string
+		number, beside uint64
+		sealed         []byte
+	}{
+		{"another number", 6, 7, sealed}, {"another count beside", 5, 8, sealed}, {"the counts swapped", 7, 5, sealed},
+		{"a bit flipped", 5, 7, flip(sealed, 3)}, {"a byte short", 5, 7, sealed[:len(sealed)-1]},
+	} {
+		_, err := suite.NewLinkCipher(key).Open(bad.number, bad.beside, append([]byte(nil), bad.sealed...))
+		v = append(v, vector{
+			Op: "link-open", Name: bad.name, Error: failed(err),
+			In: m{"key": hx(key), "number": bad.number, "beside": bad.beside, "sealed": hx(bad.sealed)},
+		})
+	}
+	return v
 }

@@ -67,17 +67,20 @@ type Status struct {
 	Known bool
 	// Answered tells whether an answer is chosen; Sent whether it has left.
 	Answered, Sent bool
+	// Opened of Cells were opened before the current one; 0 before Opening.
+	Opened, Cells int
 	// Over means that nothing changes any more: forget the round when it was shown.
 	Over bool
 }
 
 // Status describes the round.
 func (r *Round) Status() Status {
-	s := Status{State: r.at, Cell: -1, Known: r.known && r.at == Lapsed, Answered: len(r.bits) > 0, Sent: r.inputSent, Over: r.over}
+	s := Status{State: r.at, Cell: -1, Known: r.known && r.at == Lapsed, Answered: len(r.bits) > 0, Sent: r.inputSent, Cells: r.plan.opened(), Over: r.over}
 	switch r.at {
 	case Opening, Match, Shown, Lapsed:
 		if r.step >= StepOpen {
 			s.Cell = r.cell()
+			s.Opened = r.pos
 		}
 	case Invalid:
 		s.Who = r.params.Parties[r.who]

@@ -25,6 +25,8 @@ const (
 	TextKnown      = "round.state.known"
 	TextDiffer     = "round.state.views-differ"
 	TextInvalid    = "round.state.invalid"
+	TextLost       = "round.state.lost"
+	TextOthers     = "round.state.others"
 	TextQuotaEmpty = "round.quota"
 )
 
@@ -53,6 +55,8 @@ var Texts = map[string]string{
 	TextDiffer:   "Ended: the parties were sent different things. This does not show by whom.",
 	TextInvalid:  "Ended: a message broke the rules of the round.",
 
+	TextLost:       "Ended: this station lost its part of the round, by being restored or otherwise. It sends nothing more.",
+	TextOthers:     "Between others. You are not told how it ends.",
 	TextQuotaEmpty: "Three rounds a week with one contact about one issue are the limit, because each tells something.",
 }
 

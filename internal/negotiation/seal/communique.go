@@ -22,7 +22,7 @@ type Party struct {
 	Key  string `json:"key"`
 }
 
-// Communique is the released file. Only text and keys are signed.
+// Communique is the released file. All of it but the names is signed.
 type Communique struct {
 	Format    string  `json:"format"`
 	Agreement string  `json:"agreement"` // core, hexadecimal
@@ -110,7 +110,7 @@ func Verify(file []byte) (rep Report, err error) {
 	if err != nil {
 		return fail("%w", err)
 	}
-	rep = Report{Communique: c, SumKey: g.Key(), Message: Message(Core(core), g, c.Text), Sig: sig, AskFor: c.Parties}
+	rep = Report{Communique: c, SumKey: g.Key(), Message: Message(Core(core), c.Level, g, c.Text), Sig: sig, AskFor: c.Parties}
 	if _, err := parsePoint(sig[:PointSize]); err != nil {
 		return fail("the signature begins with %w", err)
 	}
@@ -135,12 +135,12 @@ func (r Report) PEM() []byte {
 }
 
 // Communique makes the file of a finished session; names are by member id.
-func (s *Session) Communique(level Level, names map[ID]string) (Communique, error) {
+func (s *Session) Communique(names map[ID]string) (Communique, error) {
 	if s.sig == nil {
 		return Communique{}, errors.New("writing a communiqué: the agreement is not signed yet")
 	}
 	p := s.k.Params
-	c := Communique{Format: Format, Agreement: hex.EncodeToString(p.Core[:]), Level: level, Text: p.Text, Signature: hex.EncodeToString(s.sig)}
+	c := Communique{Format: Format, Agreement: hex.EncodeToString(p.Core[:]), Level: p.Level, Text: p.Text, Signature: hex.EncodeToString(s.sig)}
 	for _, k := range s.group.keys {
 		for i, id := range p.Parties {
 			if s.wire(i, StepHello).Key == k {

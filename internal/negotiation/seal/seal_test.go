@@ -47,7 +47,7 @@ func seat(t testing.TB, n int, last int) *table {
 		tb.at = append(tb.at, make([]int, n))
 	}
 	for i := range n {
-		p := seal.Params{Core: seal.Core{7}, Text: text, Parties: tb.ids, Self: tb.ids[i]}
+		p := seal.Params{Core: seal.Core{7}, Level: seal.Sealed, Text: text, Parties: tb.ids, Self: tb.ids[i]}
 		if last >= 0 {
 			p.Last = tb.ids[last]
 		}
@@ -107,7 +107,7 @@ func TestSignTogether(t *testing.T) {
 			rs = append(rs, slowScalar(wide("nonce" + string(rune('0'+i)))[:]))
 		}
 		core := seal.Core{7}
-		a, m, sig := slowSign(xs, rs, core[:], text)
+		a, m, sig := slowSign(xs, rs, core[:], "sealed", text)
 		for _, s := range tb.s {
 			if !bytes.Equal(s.Signature(), sig) {
 				t.Fatalf("n = %d: the second implementation signs differently", n)
@@ -274,7 +274,7 @@ func TestPoints(t *testing.T) {
 func TestNonceAndRestart(t *testing.T) {
 	n := wide("n")
 	ids := []seal.ID{{1}, {2}}
-	p := seal.Params{Core: seal.Core{1}, Text: text, Parties: ids, Self: ids[0]}
+	p := seal.Params{Core: seal.Core{1}, Level: seal.Sealed, Text: text, Parties: ids, Self: ids[0]}
 	if _, _, err := seal.New(p, key(t, "a"), [16]byte{}, n); err != nil {
 		t.Fatal(err)
 	}
@@ -337,7 +337,7 @@ func TestAborterProves(t *testing.T) {
 	r1, _ := seal.ParseMessage(tb.s[1].Sent()[3])
 	g := tb.s[0].Group()
 	a, r := g.Key(), decodeSlow(r0.Value[:]).plus(decodeSlow(r1.Value[:])).encode()
-	ch := sha512.Sum512(slices.Concat(r, a[:], seal.Message(seal.Core{7}, g, text)))
+	ch := sha512.Sum512(slices.Concat(r, a[:], seal.Message(seal.Core{7}, seal.Sealed, g, text)))
 	k0 := key(t, "key0").Public()
 	ca := new(big.Int).Mul(slowScalar(ch[:]), slowScalar(slowHash("backchannel/v1/seal/coefficient", g.List(), k0[:])))
 	want := decodeSlow(r0.Value[:]).plus(decodeSlow(k0[:]).times(ca.Mod(ca, orderL))).encode()
@@ -352,7 +352,7 @@ func communique(t testing.TB) []byte {
 	tb.pump(seal.StepNonce)
 	tb.approve()
 	tb.pump(seal.StepShare)
-	c, err := tb.s[0].Communique(seal.Sealed, map[seal.ID]string{tb.ids[0]: "Aldmark", tb.ids[1]: "Borvia", tb.ids[2]: "Cenia"})
+	c, err := tb.s[0].Communique(map[seal.ID]string{tb.ids[0]: "Aldmark", tb.ids[1]: "Borvia", tb.ids[2]: "Cenia"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -380,7 +380,7 @@ func TestCommunique(t *testing.T) {
 	}
 	s := string(b)
 	for name, bad := range map[string]string{
-		"text": strings.Replace(s, "opens", "shuts", 1), "level": strings.Replace(s, `"sealed"`, `"handshake"`, 1),
+		"text": strings.Replace(s, "opens", "shuts", 1), "level": strings.Replace(s, `"sealed"`, `"handshake"`, 1), "relabelled": strings.Replace(s, `"sealed"`, `"public"`, 1),
 		"unknown field": strings.Replace(s, `"level"`, `"x": 1, "level"`, 1), "space": " " + s, "trailing": s + "{}",
 		"core": strings.Replace(s, `"07`, `"08`, 1), "bidi": strings.Replace(s, "opens", "opens\u202e", 1), "empty": "",
 	} {

@@ -84,7 +84,7 @@ func slowHash(label string, parts ...[]byte) []byte {
 func slowScalar(wide []byte) *big.Int { return new(big.Int).Mod(number(wide), orderL) }
 
 // slowSign gives A, M and the signature from secret scalars and nonces.
-func slowSign(xs, rs []*big.Int, core []byte, text string) (key, m, sig []byte) {
+func slowSign(xs, rs []*big.Int, core []byte, level, text string) (key, m, sig []byte) {
 	var keys [][]byte
 	for _, x := range xs {
 		keys = append(keys, basePoint.times(x).encode())
@@ -101,7 +101,7 @@ func slowSign(xs, rs []*big.Int, core []byte, text string) (key, m, sig []byte) 
 	}
 	label := "backchannel/v1/seal/keys"
 	lh := sha256.Sum256(append(append([]byte{byte(len(label))}, label...), l...))
-	m = []byte("backchannel/v1 agreement " + hex.EncodeToString(core) + " keys " + hex.EncodeToString(lh[:]) + "\n" + text)
+	m = []byte("backchannel/v1 agreement " + hex.EncodeToString(core) + " level " + level + " keys " + hex.EncodeToString(lh[:]) + "\n" + text)
 	ch := sha512.Sum512(slices.Concat(r.encode(), a.encode(), m))
 	c, z := slowScalar(ch[:]), new(big.Int)
 	for i := range xs {

@@ -18,9 +18,9 @@ func TestSecondVectors(t *testing.T) {
 		Vectors []struct {
 			Op string
 			In struct {
-				Core, Text string
-				Secrets    []string
-				Nonces     []string `json:"nonces_wide"`
+				Core, Level, Text string
+				Secrets           []string
+				Nonces            []string `json:"nonces_wide"`
 			}
 			Out struct{ Key, Message, Signature string }
 		}
@@ -45,7 +45,7 @@ func TestSecondVectors(t *testing.T) {
 		for i := range v.In.Secrets {
 			xs, rs = append(xs, number(raw(v.In.Secrets[i]))), append(rs, slowScalar(raw(v.In.Nonces[i])))
 		}
-		key, m, sig := slowSign(xs, rs, raw(v.In.Core), v.In.Text)
+		key, m, sig := slowSign(xs, rs, raw(v.In.Core), v.In.Level, v.In.Text)
 		if hex.EncodeToString(key) != v.Out.Key || hex.EncodeToString(m) != v.Out.Message || hex.EncodeToString(sig) != v.Out.Signature {
 			t.Errorf("vector %d: the second implementation differs", n)
 		}

@@ -32,6 +32,7 @@ var (
 // Params are what all parties must agree on.
 type Params struct {
 	Core    Core   `json:"core"`
+	Level   Level  `json:"level"` // sealed or public
 	Text    string `json:"text"`
 	Parties []ID   `json:"parties"` // sorted, self included
 	Self    ID     `json:"self"`
@@ -41,6 +42,9 @@ type Params struct {
 func (p Params) check() error {
 	if err := CheckText(p.Text); err != nil {
 		return err
+	}
+	if p.Level != Sealed && p.Level != Public {
+		return errors.New("signing together: an agreement is signed at level sealed or public")
 	}
 	if len(p.Parties) < 2 || len(p.Parties) > MaxParties {
 		return errors.New("signing together: an agreement has 2 to 16 parties")
@@ -97,7 +101,10 @@ func New(p Params, key *Key, fresh [FreshSize]byte, nonce *[UniformSize]byte) (*
 func (s *Session) index(id ID) int { return slices.Index(s.k.Params.Parties, id) }
 func (s *Session) self() int       { return s.index(s.k.Params.Self) }
 func (s *Session) sent(i int) Step { return Step(len(s.k.Messages[i])) }
-func (s *Session) Step() Step      { return s.sent(s.self()) } // Step is the last step sent.
+
+// Step is the last step sent.
+func (s *Session) Step() Step { return s.sent(s.self()) }
+
 func (s *Session) wire(i int, st Step) Wire {
 	w, err := ParseMessage(s.k.Messages[i][st-1])
 	if err != nil {
@@ -255,7 +262,7 @@ func (s *Session) advance() (out [][]byte, err error) {
 		return nil, s.end(ErrViewsDiffer)
 	}
 	a := s.group.Key()
-	m := Message(p.Core, s.group, p.Text)
+	m := Message(p.Core, p.Level, s.group, p.Text)
 	c := challenge(sum.Bytes(), a[:], m)
 	for i, id := range p.Parties {
 		if i != me && s.sent(i) >= StepShare && !s.checkShare(i, c) {
@@ -385,3 +392,17 @@ func Restore(state []byte) (*Session, error) {
 	}
 	return s, nil
 }
+
+// Keys are the parties' keys in the order of Params.Parties, once all are known.
+func (s *Session) Keys() (keys []PublicKey) {
+	if s.group == nil {
+		return nil
+	}
+	for i := range s.k.Params.Parties {
+		keys = append(keys, s.wire(i, StepHello).Key)
+	}
+	return keys
+}
+
+// End says why an attempt ended; empty if it goes on or is complete.
+func (s *Session) End() string { return s.k.End }

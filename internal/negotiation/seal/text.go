@@ -48,11 +48,12 @@ func CheckText(text string) error {
 	return nil
 }
 
-// Message is M: a first line that names protocol, core and L, then the text. L
-// stands there as its SHA-256 under a label, because a line is for reading.
-func Message(core Core, g *Group, text string) []byte {
+// Message is M: a first line that names protocol, core, level and L, then the text.
+// L stands there as its SHA-256 under a label, because a line is for reading. The
+// level is part of the core too, but an outsider cannot recompute that.
+func Message(core Core, level Level, g *Group, text string) []byte {
 	l := suite.Hash(suite.LabelSealKeys, g.list)
-	return []byte("backchannel/v1 agreement " + hex.EncodeToString(core[:]) + " keys " + hex.EncodeToString(l[:]) + "\n" + text)
+	return []byte("backchannel/v1 agreement " + hex.EncodeToString(core[:]) + " level " + string(level) + " keys " + hex.EncodeToString(l[:]) + "\n" + text)
 }
 
 // A Level is what an agreement leaves behind.

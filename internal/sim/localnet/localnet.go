@@ -87,23 +87,23 @@ func Start(p wire.Params) (_ *Net, err error) {
 	if err != nil {
 		return n, err
 	}
-	dial := func(key ed25519.PrivateKey) link.Dialer {
+	dial := func(own link.Role, key ed25519.PrivateKey) link.Dialer {
 		return func(ctx context.Context, to link.Target) (link.Conn, error) {
 			if to.Role != link.RoleRelay {
 				return nil, errors.New("only relays are dialled here")
 			}
 			r := n.File.Relays[to.Index]
-			return link.DialTLS(ctx, r.Address, key, r.TLS, link.Peer{Role: to.Role, Index: to.Index})
+			return link.DialTLS(ctx, r.Address, key, r.TLS, own, link.Peer{Role: to.Role, Index: to.Index})
 		}
 	}
 	for i := range p.Relays {
 		n.run(ctx, link.LoopConfig{
 			Node: relay.New(relay.Config{Params: p, Net: net, Index: i, Sign: sign[i], Verify: verify, Mark: &mark.Memory{}}),
-			Dial: dial(keys[i]), Listeners: []link.Listener{listeners[i]},
+			Dial: dial(link.RoleRelay, keys[i]), Listeners: []link.Listener{listeners[i]},
 		})
 	}
 	n.run(ctx, link.LoopConfig{
-		Node: entry.New(entry.Config{Params: p, Net: net, Verify: verify}), Dial: dial(entryKey), Listeners: []link.Listener{stations},
+		Node: entry.New(entry.Config{Params: p, Net: net, Verify: verify}), Dial: dial(link.RoleEntry, entryKey), Listeners: []link.Listener{stations},
 	})
 	return n, nil
 }

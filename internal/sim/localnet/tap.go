@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -159,8 +161,12 @@ func (t *Tap) pass(direction int, to, from net.Conn) {
 }
 
 // Compare returns how the line of one station differs from another's before cut:
-// in the sizes of records, in either direction, or in the rounds in which they
-// leave.
+// in how many records of which size pass, in either direction, or in the rounds in
+// which they leave.
+//
+// Records of two sizes may change places: frames of a set-up and of a round have
+// times of their own, and on a busy machine two that are due together leave in
+// either order. So each size is compared by itself, one record after the other.
 func Compare(a, b *Tap, p wire.Params, cut time.Time) error {
 	// A round's cells leave at its start; the observer's own clock and scheduling
 	// may make it a little later, never earlier.
@@ -169,22 +175,29 @@ func Compare(a, b *Tap, p wire.Params, cut time.Time) error {
 		// The entry acknowledges each message as it arrives, beside the answers that
 		// it sends to all: which comes first is the network's jitter, in the entry's
 		// hand and no station's. They are counted apart.
-		left, acksA := apart(a.Seen(direction), direction == 1)
-		right, acksB := apart(b.Seen(direction), direction == 1)
+		all, acksA := apart(a.Seen(direction), direction == 1)
+		left := bySize(all, cut)
+		all, acksB := apart(b.Seen(direction), direction == 1)
+		right := bySize(all, cut)
 		if d := acksA - acksB; d < -1 || d > 1 {
 			return fmt.Errorf("%d acknowledgements arrived at the one station, %d at the other", acksA, acksB)
 		}
 		late, compared := 0, 0
-		for i := range min(len(left), len(right)) {
-			if left[i].At.After(cut) || right[i].At.After(cut) {
-				break // the stop is not part of the comparison
+		for _, size := range slices.Sorted(maps.Keys(union(left, right))) {
+			l, r := left[size], right[size]
+			n := min(len(l), len(r))
+			for i := range n {
+				compared++
+				if direction == 0 && round(l[i]) != round(r[i]) {
+					late++
+				}
 			}
-			compared++
-			if left[i].Kind != right[i].Kind || left[i].Size != right[i].Size {
-				return fmt.Errorf("record %d %s: the one station's has %d bytes, the other's %d; around it %s and %s", i, name, left[i].Size, right[i].Size, around(left, i, p), around(right, i, p))
-			}
-			if direction == 0 && round(left[i]) != round(right[i]) {
-				late++
+			// What one line has more is one that the cut separated from its like.
+			for _, more := range append(l[n:len(l):len(l)], r[n:]...) {
+				if more.At.Before(cut.Add(-3 * p.Round)) {
+					return fmt.Errorf("%d records of %d bytes %s at the one station, %d at the other; the first that has no like passed %.3f s after the beginning: %v and %v",
+						len(l), size>>8, name, len(r), more.At.Sub(p.T0).Seconds(), around(a.Seen(direction), more.At, p), around(b.Seen(direction), more.At, p))
+				}
 			}
 		}
 		// Two processes' worth of goroutines on a busy machine now and then miss a
@@ -199,11 +212,37 @@ func Compare(a, b *Tap, p wire.Params, cut time.Time) error {
 	return nil
 }
 
-// around shows a few records on either side of one: their sizes and when they
-// passed, in seconds of the schedule.
-func around(all []Record, i int, p wire.Params) (out []string) {
-	for _, r := range all[max(0, i-4):min(len(all), i+5)] {
-		out = append(out, fmt.Sprintf("%d@%.3f", r.Size, r.At.Sub(p.T0).Seconds()))
+// bySize sorts the records before cut by size. All of them must be application
+// data but for those of the handshake, which have sizes of their own.
+func bySize(all []Record, cut time.Time) map[int][]Record {
+	out := map[int][]Record{}
+	for _, r := range all {
+		if r.At.Before(cut) {
+			key := r.Size<<8 | int(r.Kind)
+			out[key] = append(out[key], r)
+		}
+	}
+	return out
+}
+
+func union(a, b map[int][]Record) map[int]bool {
+	out := map[int]bool{}
+	for k := range a {
+		out[k] = true
+	}
+	for k := range b {
+		out[k] = true
+	}
+	return out
+}
+
+// around shows the records that passed within a round of at: their sizes and when
+// they passed, in seconds of the schedule.
+func around(all []Record, at time.Time, p wire.Params) (out []string) {
+	for _, r := range all {
+		if d := r.At.Sub(at); d.Abs() < p.Round {
+			out = append(out, fmt.Sprintf("%d@%.3f", r.Size, r.At.Sub(p.T0).Seconds()))
+		}
 	}
 	return out
 }

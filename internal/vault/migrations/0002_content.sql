@@ -22,8 +22,7 @@ ALTER TABLE items ADD COLUMN seen         INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE items ADD COLUMN note         INTEGER NOT NULL DEFAULT 0;
 UPDATE items SET seen = finished WHERE outgoing = 0 AND read = 1;
 
-DROP INDEX items_unread;
-CREATE INDEX items_unread ON items (contact, number) WHERE outgoing = 0 AND read = 0 AND finished > 0 AND note = 0;
+CREATE INDEX items_counted ON items (contact, class, outgoing, read, finished, note) WHERE outgoing = 0 AND read = 0 AND finished > 0 AND note = 0;
 CREATE INDEX items_retained ON items (contact, iif(outgoing, finished, seen)) WHERE finished > 0 AND note = 0;
 
 -- What can be read of an item that is here whole, found and shown without opening

@@ -1,6 +1,8 @@
 -- After a restore from a backup both sides offer again what the other may not
 -- have. An item that arrived and was erased here must not come back with that, so
--- its identifier, a random number, stays until the contact goes.
+-- its identifier, a random number, stays until the contact goes. So do those of
+-- notes, which go when they have had their effect: a row does not tell that
+-- somebody erased something.
 CREATE TABLE erased (
 	contact INTEGER NOT NULL REFERENCES contacts ON DELETE CASCADE,
 	id      BLOB    NOT NULL CHECK (length(id) = 16),

@@ -62,6 +62,8 @@
     if (e.target.id === "log") { follow(); fire("people"); }
     title();
   });
+  body.addEventListener("load", (e) => { if (e.target.tagName === "IMG") follow(); }, true); // a preview takes room only now
+  if (log()) log().addEventListener("scroll", measure, { passive: true });
   if (log() && !new URLSearchParams(location.search).has("before")) log().scrollTop = log().scrollHeight;
 
   // Drafts are kept in the station's vault as one types.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
 
 	"backchannel/internal/station"
@@ -255,7 +256,7 @@ func TestEveryPage(t *testing.T) {
 // pagesOf lists every page of a station with a contact and an open invitation.
 func pagesOf(contact, invited string) []string {
 	return []string{"/", "/c/" + contact, "/c/" + contact + "?write=letter", "/c/" + contact + "/about", "/meet", "/meet/" + invited,
-		"/meet/" + contact, "/meet/" + contact + "/different", "/others", "/network", "/settings", "/help", "/api"}
+		"/meet/" + contact, "/meet/" + contact + "/different", "/others", "/network", "/settings", "/help", "/api", "/forge", "/search?q=thursday", "/c/" + contact + "/burn", "/panic"}
 }
 
 // converse fills a conversation.
@@ -270,4 +271,68 @@ func converse(t *testing.T, from, to *seat, id string) {
 		items, err := to.s.Items(context.Background(), station.ItemFilter{Inbox: true, Unread: true})
 		return err == nil && len(items) == 2
 	})
+}
+
+// TestRestoreInTheBrowser makes a backup on one station's page and begins another
+// station from it.
+func TestRestoreInTheBrowser(t *testing.T) {
+	slow(t)
+	n := startNetwork(t)
+	old := n.seat(t, "Aldmark")
+	if _, err := old.s.Invite(t.Context(), "Borvia", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	downloads := filepath.Join(n.dir, "downloads")
+	file := filepath.Join(n.dir, "network.toml")
+	if err := os.Mkdir(downloads, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, n.file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, old.url)
+	b.run(cdpbrowser.SetDownloadBehavior(cdpbrowser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(downloads))
+	b.signIn()
+	b.visit("/settings")
+	b.fill("#backup-pass", "seven other words for the copy")
+	b.fill("#backup-again", "seven other words for the copy")
+	b.press("Make a backup")
+	backup := filepath.Join(n.dir, "copy.backup")
+	if err := os.WriteFile(backup, b.downloaded(downloads, ".backup"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old.halt()
+	b.mayBreak()
+
+	p := newSeat(t, "Aldmark")
+	setup, err := web.NewSetup(filepath.Join(n.dir, "again"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.h.set(setup.Handler(p.gate()))
+	c := open(t, p.url)
+	c.expect(422)
+	c.visit(setup.Path())
+	c.fill("#passphrase", passphrase)
+	c.fill("#again", passphrase)
+	c.press("Next")
+	c.sees(soon, "A network file says who runs the relays")
+	c.run(chromedp.SetUploadFiles("#file", []string{file}, chromedp.ByQuery))
+	c.press("Look at it")
+	c.press("The words are the same")
+	for _, pass := range []string{"not the passphrase", "seven other words for the copy"} {
+		c.press("I have a backup of an earlier station")
+		c.run(chromedp.SetUploadFiles("#backup", []string{backup}, chromedp.ByQuery))
+		c.fill("#backup-passphrase", pass)
+		c.press("Make the station and start it")
+		if pass == "not the passphrase" {
+			c.within(soon, "the refusal", func() bool { return c.has(".problem") })
+		}
+	}
+	made := <-setup.Made()
+	p.cfg, p.key = made.Config, setup.Key()
+	p.said = made.Restored
+	p.start()
+	c.sees(soon, "The station is restored")
+	c.sees(soon, "had not been met when the backup was made")
 }

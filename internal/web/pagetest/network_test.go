@@ -2,10 +2,8 @@ package pagetest_test
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,12 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"backchannel/internal/entry"
-	"backchannel/internal/link"
-	"backchannel/internal/mark"
-	"backchannel/internal/relay"
+	"backchannel/internal/sim/localnet"
 	"backchannel/internal/station"
-	"backchannel/internal/suite"
 	"backchannel/internal/web"
 	"backchannel/internal/wire"
 )
@@ -39,83 +33,14 @@ func startNetwork(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.T0 = time.Now().Add(time.Second).UTC().Truncate(time.Millisecond)
-	var sign []suite.SigningKey
-	var verify []suite.VerifyKey
-	var tlsKeys []ed25519.PrivateKey
-	for range p.Relays {
-		k := suite.NewSigningKey(suite.RandomKey())
-		sign, verify, tlsKeys = append(sign, k), append(verify, k.Public()), append(tlsKeys, suite.TLSKey(suite.RandomKey()))
-	}
-	entryKey := suite.TLSKey(suite.RandomKey())
-	pin := func(k ed25519.PrivateKey) link.PinnedKey { return link.PinnedKey(k.Public().(ed25519.PublicKey)) }
-
-	listeners := make([]*link.TLSListener, p.Relays)
-	addresses := make([]string, p.Relays)
-	for i := range p.Relays {
-		peers := map[link.PinnedKey]link.Peer{pin(entryKey): {Role: link.RoleEntry}}
-		if i > 0 {
-			peers[pin(tlsKeys[i-1])] = link.Peer{Role: link.RoleRelay, Index: i - 1}
-		}
-		if listeners[i], err = link.ListenTLS("127.0.0.1:0", tlsKeys[i], peers, 16); err != nil {
-			t.Fatal(err)
-		}
-		addresses[i] = listeners[i].Addr().String()
-	}
-	// The entry's address is part of the file whose hash the entry is told.
-	probe, err := net.Listen("tcp", "127.0.0.1:0")
+	n, err := localnet.Start(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	place := probe.Addr().String()
-	if err := probe.Close(); err != nil {
-		t.Fatal(err)
-	}
-	nw := &wire.Network{
-		Name: "Straits", Params: p, Signatures: make([][]byte, p.Relays),
-		Entry: wire.Entry{Addresses: []string{place}, TLS: [32]byte(pin(entryKey))},
-	}
-	for i, who := range []string{"Aldmark", "Borvia", "Cenia"}[:p.Relays] {
-		nw.Relays = append(nw.Relays, wire.RelayRecord{Name: strings.ToLower(who) + "-relay", Operator: who, Address: addresses[i], Verify: verify[i], TLS: [32]byte(pin(tlsKeys[i]))})
-	}
-	for i := range p.Relays {
-		if err := nw.Sign(i, sign[i]); err != nil {
-			t.Fatal(err)
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
 		}
-	}
-	hash := nw.Net()
-
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	t.Cleanup(func() { cancel(); wg.Wait() })
-	run := func(cfg link.LoopConfig) {
-		l := link.NewLoop(cfg)
-		wg.Go(func() {
-			if err := l.Run(ctx); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	dialer := func(key ed25519.PrivateKey) link.Dialer {
-		return func(ctx context.Context, to link.Target) (link.Conn, error) {
-			if to.Role != link.RoleRelay {
-				return nil, errors.New("only relays are dialled here")
-			}
-			return link.DialTLS(ctx, addresses[to.Index], key, pin(tlsKeys[to.Index]), link.Peer{Role: to.Role, Index: to.Index})
-		}
-	}
-	for i := range p.Relays {
-		run(link.LoopConfig{
-			Node: relay.New(relay.Config{Params: p, Net: hash, Index: i, Sign: sign[i], Verify: verify, Mark: &mark.Memory{}}),
-			Dial: dialer(tlsKeys[i]), Listeners: []link.Listener{listeners[i]},
-		})
-	}
-	stations, err := link.ListenStations(place, entryKey, hash, link.MaxFrame, 64, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	run(link.LoopConfig{
-		Node: entry.New(entry.Config{Params: p, Net: hash, Verify: verify}), Dial: dialer(entryKey), Listeners: []link.Listener{stations},
 	})
 	dir, err := os.MkdirTemp("", "pages") // short: a socket's path may have about 100 bytes
 	if err != nil {
@@ -126,7 +51,7 @@ func startNetwork(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	return &world{nw.Encode(), dir}
+	return &world{n.File.Encode(), dir}
 }
 
 // seat is a running station with its pages on a loopback address, which stays the
@@ -143,6 +68,8 @@ type seat struct {
 	key   string // of the set-up that made it
 	rooms web.RoomDesk
 	seats web.SeatDesk
+	books web.BookDesk
+	said  []string
 	stop  func()
 }
 
@@ -209,7 +136,7 @@ func (p *seat) start() {
 		p.t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(testWriter{p.t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	pages, err := web.NewPages(s, web.PagesConfig{Version: "test", API: web.NewHandler(s, "test"), Log: log, Rooms: p.rooms, Seats: p.seats})
+	pages, err := web.NewPages(s, web.PagesConfig{Version: "test", API: web.NewHandler(s, "test"), Log: log, Rooms: p.rooms, Seats: p.seats, Books: p.books})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -222,7 +149,7 @@ func (p *seat) start() {
 	})
 	wg.Go(func() { pages.Run(ctx) })
 	p.s, p.pages = s, pages
-	pages.Welcome(p.key)
+	pages.Welcome(p.key, p.said...)
 	p.h.set(pages.Handler(p.gate()))
 	p.stop = func() {
 		p.h.set(nil)

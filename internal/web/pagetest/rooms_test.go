@@ -19,7 +19,7 @@ func sit(t *testing.T, n *world, tb *table, self int) *tab {
 	}
 	p.cfg = cfg
 	c := chair{tb, self}
-	p.rooms, p.seats = c, c
+	p.rooms, p.seats, p.books = c, c, c
 	p.start()
 	o := p.s.PageOptions()
 	o.Name = tb.names[self]

@@ -249,7 +249,11 @@ func (c chair) Sign(_ context.Context, _, agreement string) error {
 	return nil
 }
 
-func (c chair) CommuniqueFile(context.Context, string, string) ([]byte, error) {
+func (c chair) EndRound(context.Context, string, string) error { return nil }
+
+func (c chair) StopSigning(context.Context, string, string) error { return nil }
+
+func (c chair) CommuniqueFile(context.Context, string, string, string) ([]byte, error) {
 	return []byte(`{"format":"backchannel communique 1"}`), nil
 }
 

@@ -97,4 +97,18 @@ func TestThreeBrowsers(t *testing.T) {
 		m.sees(soon, "Not agreed")
 		m.accessible("an agreement that waits")
 	}
+
+	// Everybody confirms; only then it is agreed.
+	for _, m := range tabs {
+		m.choose("[name=understood]", "")
+		m.press("Confirm")
+		m.sees(soon, "Sent. It is agreed once everybody's has come.")
+	}
+	for _, m := range tabs {
+		m.within(arrives, "the agreement to be agreed", func() bool {
+			m.visit(where)
+			return strings.HasPrefix(m.textOf("#verdict"), "Agreed")
+		})
+		m.accessible("an agreement")
+	}
 }

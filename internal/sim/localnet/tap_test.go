@@ -1,0 +1,87 @@
+package localnet
+
+import (
+	"testing"
+	"time"
+
+	"backchannel/internal/wire"
+)
+
+// Compare must see one record more, one that has another size, and ticks that
+// differ, and must not mind two that change places.
+func TestCompare(t *testing.T) {
+	p, err := wire.Preset("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.T0 = time.Unix(1_700_000_000, 0)
+	line := func(change func(round int, r []Record) []Record) *Tap {
+		tap := &Tap{}
+		for direction := range tap.records {
+			for round := range 200 {
+				at := p.T0.Add(time.Duration(round) * p.Round)
+				r := []Record{{at, 23, 4113}, {at.Add(time.Millisecond), 23, 46}}
+				if round%20 == 0 {
+					r = append(r, Record{at.Add(2 * time.Millisecond), 23, 100})
+				}
+				if direction == 0 && change != nil {
+					r = change(round, r)
+				}
+				tap.records[direction] = append(tap.records[direction], r...)
+			}
+		}
+		return tap
+	}
+	cut := p.T0.Add(200 * p.Round)
+	for _, c := range []struct {
+		name   string
+		equal  bool
+		change func(round int, r []Record) []Record
+	}{
+		{"the same", true, nil},
+		{"two change places", true, func(round int, r []Record) []Record {
+			if round == 40 {
+				r[0], r[2] = r[2], r[0]
+			}
+			return r
+		}},
+		{"some leave late", true, func(round int, r []Record) []Record {
+			if round%20 == 7 {
+				r[0].At = r[0].At.Add(p.Round)
+			}
+			return r
+		}},
+		{"one more", false, func(round int, r []Record) []Record {
+			if round == 100 {
+				r = append(r, r[0])
+			}
+			return r
+		}},
+		{"one less", false, func(round int, r []Record) []Record {
+			if round == 100 {
+				r = r[1:]
+			}
+			return r
+		}},
+		{"another size", false, func(round int, r []Record) []Record {
+			if round == 100 {
+				r[1].Size++
+			}
+			return r
+		}},
+		{"another tick", false, func(_ int, r []Record) []Record {
+			for i := range r {
+				r[i].At = r[i].At.Add(p.Round)
+			}
+			return r
+		}},
+	} {
+		err := Compare(line(nil), line(c.change), p, cut)
+		if (err == nil) != c.equal {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	if Compare(&Tap{}, &Tap{}, p, cut) == nil {
+		t.Error("lines without a record were taken for equal ones")
+	}
+}
