@@ -174,7 +174,11 @@ func (tb *table) progress(t *testing.T, id negotiation.ID, states ...string) {
 	defer tb.mu.Unlock()
 	for _, c := range tb.copies {
 		for _, s := range states {
-			if err := c.Room.Progress(id, s, "", tb.now()); err != nil {
+			err := c.Room.Progress(id, s, "", tb.now())
+			if st, ok := c.Room.Statement(id); ok && st.Kind == negotiation.KindRound {
+				err = c.Room.RoundProgress(id, negotiation.RoundState(s), negotiation.Outcome{}, tb.now())
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
