@@ -75,7 +75,7 @@ func TestThreeBrowsers(t *testing.T) {
 	b.sees(arrives, "2.5 %")
 	b.press("Take")
 	b.sees(soon, "You have asked to take it.")
-	b.sees(arrives, "taken by Borvia")
+	b.sees(arrives, "taken by our side")
 	a.sees(arrives, "taken by Borvia")
 
 	// An agreement, with everybody's consent to the exact words.
