@@ -102,13 +102,6 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 	}
 	group("try", "Try it:", demoCommand(), benchCommand())
 	group("talk", "Use a station:",
-		inviteCommand(), acceptCommand(), contactsCommand(), wordsCommand(), confirmCommand(), laneCommand(),
-		sendCommand(), inboxCommand(), readCommand(), followCommand(), statusCommand(), unlockCommand(), lockCommand(),
-		openCommand(), pairCommand(), backupCommand())
-	group("deny", "Leave no proof and no trace:", exportCommand(), forgeCommand(), burnCommand(), panicCommand())
-	group("check", "Check what was agreed:", verifyCommand())
-		sendCommand(), draftCommand(), inboxCommand(), readCommand(), searchCommand(), ackCommand(), cancelCommand(), followCommand(),
-		editCommand(), insertCommand(), eraseCommand(), expireCommand(), muteCommand(true), muteCommand(false), renameCommand(),
 		openCommand(), pairCommand(),
 		inviteCommand(), acceptCommand(), wordsCommand(), confirmCommand(), contactsCommand(), renameCommand(),
 		laneCommand(), muteCommand(true), muteCommand(false), expireCommand(),
