@@ -86,7 +86,6 @@ func (n *Node) Lock(done func()) {
 		n.vault = nil
 		n.lanes = contact.Lanes{}
 		clear(n.talks)
-		n.stats.forgetOwn()
 		done()
 	})
 }

@@ -20,6 +20,7 @@ const (
 	hintPeople  = "people"
 	hintTalk    = "talk"
 	hintArrived = "arrived"
+	hintRoom    = "room"
 )
 
 // hintPace is how often a page is told the same at most.
@@ -116,6 +117,8 @@ func hintsOf(n station.Notice) []hint {
 			return []hint{{hintPeople, ""}, {hintTalk, n.Contact}, {hintArrived, n.Contact}}
 		}
 		return []hint{{hintTalk, n.Contact}}
+	case station.EventRoom, station.EventAlarm:
+		return []hint{{hintPeople, ""}, {hintRoom, n.Room}}
 	case station.EventDelivered, station.EventAcknowledged, station.EventCancelled, station.EventExpired, station.EventChanged:
 		return []hint{{hintPeople, ""}, {hintTalk, n.Contact}}
 	default:

@@ -16,15 +16,21 @@ type PagesConfig struct {
 	API     http.Handler // what NewHandler returned
 	Log     *slog.Logger
 	Now     func() time.Time // nil means time.Now
+	Rooms   RoomDesk         // nil means the station's own
+	Seats   SeatDesk         // nil means the station's own
+	Books   BookDesk         // nil: rooms are not written down as files
 }
 
 // Pages are a station's web pages: what a principal who is no engineer uses.
 // Sessions are in memory only; whoever restarts the station signs in again.
 type Pages struct {
 	*screens
-	s   *station.Station
-	cfg PagesConfig
-	mux *http.ServeMux
+	s      *station.Station
+	desk   RoomDesk
+	seats  SeatDesk
+	looked looked
+	cfg    PagesConfig
+	mux    *http.ServeMux
 
 	sessions sessions
 	doors    [2]door // tries of passphrases from this machine, and from paired devices
@@ -46,7 +52,13 @@ func NewPages(s *station.Station, cfg PagesConfig) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pages{screens: screens, s: s, cfg: cfg, mux: http.NewServeMux()}
+	p := &Pages{screens: screens, s: s, desk: cfg.Rooms, seats: cfg.Seats, cfg: cfg, mux: http.NewServeMux()}
+	if p.desk == nil {
+		p.desk = s
+	}
+	if p.seats == nil {
+		p.seats = stationSeats{s}
+	}
 	p.sessions.init(cfg.Now)
 	p.routes()
 	return p, nil
@@ -131,6 +143,9 @@ func (p *Pages) routes() {
 		"POST /strength":                  p.strength,
 	}
 	for pattern, h := range signedIn {
+		p.mux.HandleFunc(pattern, p.guarded(h))
+	}
+	for pattern, h := range p.roomRoutes() {
 		p.mux.HandleFunc(pattern, p.guarded(h))
 	}
 	p.mux.Handle("/v1/", p.guardedAPI())

@@ -59,6 +59,8 @@ func parseTemplates(text texts, now func() time.Time) (map[string]*template.Temp
 		"join":     strings.Join,
 		"add":      func(a, b int) int { return a + b },
 		"list":     func(v ...any) []any { return v },
+		"int":      func(n uint64) int { return int(n) },
+		"unix":     func(s uint64) time.Time { return time.Unix(int64(s), 0) },
 	}
 	base, err := template.New("").Funcs(funcs).ParseFS(templateFiles, "templates/*.html", "templates/parts/*.html")
 	if err != nil {
@@ -94,6 +96,8 @@ type frame struct {
 	Notify  bool
 	Body    any
 	Contact string // identifier of the contact whose page this is, ""
+	Rooms   []roomLine
+	Room    string // identifier of the room whose page this is, ""
 }
 
 // show renders a screen inside the frame.
@@ -108,6 +112,10 @@ func (p *Pages) show(v *visit, code int, screen string, body any) {
 	if f.People, f.Unread, err = p.people(v.r.Context(), f.Contact); err != nil && statusOf(err) == http.StatusLocked {
 		v.redirect("/unlock")
 		return
+	}
+	f.Room = v.r.PathValue("room")
+	if f.Rooms, err = p.rooms(v, f.Room); err != nil {
+		p.cfg.Log.Warn("pages: listing the rooms failed", "error", err)
 	}
 	p.execute(v.w, code, screen, "frame", f)
 }

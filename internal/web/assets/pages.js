@@ -15,6 +15,7 @@
     stream.addEventListener("traffic", () => fire("traffic"));
     stream.addEventListener("people", () => fire("people"));
     stream.addEventListener("talk", (e) => fire("talk-" + e.data));
+    stream.addEventListener("room", (e) => fire("room-" + e.data));
     stream.addEventListener("arrived", (e) => arrived(e.data));
     stream.addEventListener("locked", () => location.replace("/unlock"));
     let lost = false;
@@ -23,7 +24,7 @@
       if (!lost) return;
       lost = false;
       fire("traffic"); fire("people");
-      if (log()) fire("talk-" + log().dataset.contact);
+      if (log()) fire(log().dataset.room ? "room-" + log().dataset.room : "talk-" + log().dataset.contact);
     });
   };
   if (document.getElementById("people")) listen();

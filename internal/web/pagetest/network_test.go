@@ -66,6 +66,9 @@ type seat struct {
 	srv   *httptest.Server
 	h     swap
 	key   string // of the set-up that made it
+	rooms web.RoomDesk
+	seats web.SeatDesk
+	books web.BookDesk
 	said  []string
 	stop  func()
 }
@@ -91,10 +94,7 @@ func (s *swap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // seat makes a station in the network and starts it unlocked.
 func (n *world) seat(t *testing.T, name string) *seat {
 	t.Helper()
-	cfg, err := station.InitFolder(filepath.Join(n.dir, strings.ToLower(name)), n.file, "")
-	if err == nil {
-		err = station.CreateVault(cfg, []byte(passphrase))
-	}
+	cfg, err := initStation(n, name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,6 +102,14 @@ func (n *world) seat(t *testing.T, name string) *seat {
 	p.cfg = cfg
 	p.start()
 	return p
+}
+
+func initStation(n *world, name string) (station.Config, error) {
+	cfg, err := station.InitFolder(filepath.Join(n.dir, strings.ToLower(name)), n.file, "")
+	if err == nil {
+		err = station.CreateVault(cfg, []byte(passphrase))
+	}
+	return cfg, err
 }
 
 func newSeat(t *testing.T, name string) *seat {
@@ -128,7 +136,7 @@ func (p *seat) start() {
 		p.t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(testWriter{p.t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	pages, err := web.NewPages(s, web.PagesConfig{Version: "test", API: web.NewHandler(s, "test"), Log: log})
+	pages, err := web.NewPages(s, web.PagesConfig{Version: "test", API: web.NewHandler(s, "test"), Log: log, Rooms: p.rooms, Seats: p.seats, Books: p.books})
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -1,0 +1,92 @@
+package web
+
+import (
+	"context"
+
+	"backchannel/internal/station"
+)
+
+// stationSeats shows a station's rounds and signings as the pages want them.
+type stationSeats struct{ s *station.Station }
+
+func (d stationSeats) Round(ctx context.Context, ref, round string) (RoundSeat, error) {
+	i, err := d.s.BlindRound(ctx, ref, round)
+	out := RoundSeat{Chosen: i.Answered, Choice: Choice{Figure: -1}, Fairness: i.Fairness, Words: capital(i.Text), Hit: -1, Left: i.QuotaLeft, MayEnd: i.MayDecline}
+	if i.QuotaNext != nil {
+		out.Again = *i.QuotaNext
+	}
+	if i.Result != nil {
+		out.Hit = i.Result.Number - 1
+	}
+	if i.Cells > 0 && i.State == "opening" {
+		out.Done, out.Steps = i.Opened, i.Cells
+	}
+	return out, err
+}
+
+func (d stationSeats) Choose(ctx context.Context, ref, round string, c Choice) error {
+	i, err := d.s.BlindRound(ctx, ref, round)
+	if err != nil {
+		return err
+	}
+	var answer station.RoundChoice
+	switch {
+	case i.Mode == "single":
+		answer.Yes = &c.Yes
+	case i.Mode == "ladder" && c.Figure < 0:
+		answer.None = true
+	case i.Mode == "ladder":
+		room, err := d.s.Room(ctx, ref)
+		if err != nil {
+			return err
+		}
+		for _, o := range room.View.Rounds {
+			if o.ID.String() == i.ID && c.Figure < len(o.Figures) {
+				answer.Limit = o.Figures[c.Figure].String()
+			}
+		}
+	default:
+		approve := []int{}
+		for n, level := range c.Levels {
+			if level > 0 {
+				approve = append(approve, n+1)
+			}
+			if level > 1 {
+				answer.Green = append(answer.Green, n+1)
+			}
+		}
+		answer.Approve = &approve
+	}
+	_, err = d.s.ChooseRound(ctx, ref, round, answer)
+	return err
+}
+
+func (d stationSeats) EndRound(ctx context.Context, ref, round string) error {
+	_, err := d.s.DeclineRound(ctx, ref, round)
+	return err
+}
+
+func (d stationSeats) Signing(ctx context.Context, ref, agreement string) (SigningSeat, error) {
+	i, err := d.s.Agreement(ctx, ref, agreement)
+	out := SigningSeat{MaySign: i.MaySign, MayStop: i.MayStop, Warning: i.Warning, LastName: i.Last, Document: i.Text}
+	for _, n := range i.Needed {
+		if n.Self && n.Signing {
+			out.Signed = true
+		}
+	}
+	return out, err
+}
+
+func (d stationSeats) Sign(ctx context.Context, ref, agreement string) error {
+	_, err := d.s.SignAgreement(ctx, ref, agreement)
+	return err
+}
+
+func (d stationSeats) StopSigning(ctx context.Context, ref, agreement string) error {
+	_, err := d.s.StopSigning(ctx, ref, agreement)
+	return err
+}
+
+func (d stationSeats) CommuniqueFile(ctx context.Context, ref, communique, self string) ([]byte, error) {
+	return d.s.CommuniqueFile(ctx, ref, communique, self)
+}
