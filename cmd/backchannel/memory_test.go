@@ -1,10 +1,14 @@
 //go:build linux
 
-package main_test
+package main
 
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +25,56 @@ import (
 // and looks, a minute after it was unlocked, at what it holds of the machine's
 // memory: everything that is resident, the program's own pages included.
 func TestMemoryOfAStation(t *testing.T) {
+	memoryOfAStation(t, func(string) {})
+}
+
+// TestMemoryWithItsPages is the same with a browser that signed in, looked at the
+// main pages and keeps one open.
+func TestMemoryWithItsPages(t *testing.T) {
+	memoryOfAStation(t, func(dir string) { lookAround(t, dir) })
+}
+
+// lookAround is that browser. Its stream stays open until the test ends.
+func lookAround(t *testing.T, dir string) {
+	t.Helper()
+	var base string
+	eventually(t, 30*time.Second, "the pages", func() bool {
+		b, err := os.ReadFile(filepath.Join(dir, "page.url"))
+		base = strings.TrimSuffix(strings.TrimSpace(string(b)), "/")
+		return err == nil && base != ""
+	})
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	var res *http.Response
+	eventually(t, 30*time.Second, "the vault to open", func() bool { // a start reads its passphrase first
+		if res, err = browser.PostForm(base+"/unlock", url.Values{"passphrase": {"correct horse battery staple"}}); err != nil {
+			return false
+		}
+		res.Body.Close()
+		return res.StatusCode == http.StatusOK && res.Request.URL.Path == "/"
+	})
+	for _, path := range []string{"/", "/meet", "/others", "/forge", "/network", "/settings", "/help", "/api", "/search?q=x", "/assets/htmx.min.js", "/assets/style.css"} {
+		if res, err = browser.Get(base + path); err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.Copy(io.Discard, res.Body)
+		if res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d, %v", path, res.StatusCode, err)
+		}
+	}
+	if res, err = browser.Get(base + "/live"); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("the stream: %v", err)
+	}
+	stream := res.Body
+	ended := make(chan struct{})
+	go func() { defer close(ended); _, _ = io.Copy(io.Discard, stream) }() // until it is closed
+	t.Cleanup(func() { stream.Close(); <-ended })
+}
+
+func memoryOfAStation(t *testing.T, use func(dir string)) {
 	if testing.Short() {
 		t.Skip("a minute of real time")
 	}
@@ -78,7 +132,7 @@ func TestMemoryOfAStation(t *testing.T) {
 	if c, out := run("station", "init", "--network", network, "--dir", filepath.Join(dir, "s")); c.Wait() != nil {
 		t.Fatal(out.String())
 	}
-	c, out := run("station", "--config", filepath.Join(dir, "s", "station.toml"))
+	c, out := run("station", "--config", filepath.Join(dir, "s", "station.toml"), "--page", "127.0.0.1:0")
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
 	t.Cleanup(func() {
@@ -89,6 +143,7 @@ func TestMemoryOfAStation(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	use(filepath.Join(dir, "s"))
 	select {
 	case err := <-ended:
 		t.Fatalf("the station ended: %v: %s", err, out.String())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -19,11 +20,39 @@ const errorType = "backchannel:"
 // what the token allows; one without is taken for the owner's (RequireToken).
 func NewHandler(s *station.Station, version string) http.Handler {
 	mux, _ := newAPI(s, version)
-	return LimitByToken(s, mux)
+	return LimitByToken(s, orProblem(mux))
+}
+
+// orProblem answers what no operation matches with a problem document too.
+func orProblem(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			other := r.Clone(r.Context())
+			other.Method = method
+			if _, pattern := mux.Handler(other); pattern != "" {
+				allowed = append(allowed, method)
+			}
+		}
+		code, kind, detail := http.StatusNotFound, station.CodeNotFound, "there is no operation at this address: /openapi.json lists them"
+		if allowed != nil {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			code, kind, detail = http.StatusMethodNotAllowed, station.CodeInvalid, "this address does not take that method: /openapi.json lists what it takes"
+		}
+		writeProblem(w, problemOf(code, kind, detail))
+	})
+}
+
+func problemOf(code int, kind station.Code, detail string) *huma.ErrorModel {
+	return &huma.ErrorModel{Type: errorType + string(kind), Title: http.StatusText(code), Status: code, Detail: detail}
 }
 
 // newAPI registers every operation; without a station it only describes them.
-func newAPI(s *station.Station, version string) (http.Handler, huma.API) {
+func newAPI(s *station.Station, version string) (*http.ServeMux, huma.API) {
 	mux := http.NewServeMux()
 	config := huma.DefaultConfig("Backchannel station", version)
 	config.DocsPath = "" // the bundled pages load foreign scripts

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"backchannel/internal/station"
 )
 
 // A Gate is one listener's way to the pages.
@@ -46,6 +48,10 @@ type gateKey struct{}
 func (p *Pages) Handler(g Gate) http.Handler {
 	return shield(g, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if g.Remote && !strings.HasPrefix(r.URL.Path, "/pair/") && !strings.HasPrefix(r.URL.Path, "/assets/") && p.device(r, g) == "" {
+			if strings.HasPrefix(r.URL.Path, "/v1/") {
+				writeProblem(w, problemOf(http.StatusForbidden, station.CodeDenied, p.text.say("refused.device")))
+				return
+			}
 			p.refuse(w, http.StatusForbidden, p.text.say("refused.device"))
 			return
 		}

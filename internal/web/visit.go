@@ -113,7 +113,7 @@ func (p *Pages) guardedAPI() http.Handler {
 	program := RequireToken(p.s, p.cfg.API)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v1/unlock" || r.URL.Path == "/v1/vault" { // passphrases are tried at the door only
-			http.Error(w, "unlock on the page or with \"backchannel unlock\"", http.StatusForbidden)
+			writeProblem(w, problemOf(http.StatusForbidden, station.CodeDenied, "unlock on the page or with \"backchannel unlock\""))
 			return
 		}
 		if _, given := bearer(r); given {
@@ -122,9 +122,7 @@ func (p *Pages) guardedAPI() http.Handler {
 		}
 		session := p.find(r)
 		if session == nil || r.Method != http.MethodGet && !sameToken(r.Header.Get("X-Form-Token"), session.form) {
-			w.Header().Set("Content-Type", "application/problem+json")
-			w.WriteHeader(http.StatusUnauthorized)
-			_, _ = w.Write([]byte(`{"type":"backchannel:denied","title":"Unauthorized","status":401,"detail":"using the station: sign in on its page"}`))
+			writeProblem(w, problemOf(http.StatusUnauthorized, station.CodeDenied, "using the station: sign in on its page"))
 			return
 		}
 		ctx, cancel := context.WithCancel(r.Context()) // what it listens to ends with the session
