@@ -200,7 +200,7 @@ func (d *desk) token() string {
 // everyPage are addresses that answer with a page or a part to somebody who is
 // signed in.
 func everyPage(id string) []string {
-	return []string{"/", "/part/people", "/part/facts", "/meet", "/meet/" + id, "/meet/" + id + "/part", "/meet/" + id + "/different", "/meet/" + id + "/qr.png",
+	return []string{"/", "/rooms", "/rooms/new", "/part/rooms", "/part/people", "/part/facts", "/meet", "/meet/" + id, "/meet/" + id + "/part", "/meet/" + id + "/different", "/meet/" + id + "/qr.png",
 		"/meet/" + id + "/file", "/c/" + id + "/about", "/c/" + id + "/part", "/c/" + id + "/estimate?bytes=100", "/others", "/others/part", "/network", "/settings", "/settings/tokens",
 		"/help", "/api", "/openapi.json", "/v1/status"}
 }
