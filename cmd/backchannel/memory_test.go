@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package main_test
 
 import (
 	"bytes"
@@ -72,6 +72,17 @@ func lookAround(t *testing.T, dir string) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); _, _ = io.Copy(io.Discard, stream) }() // until it is closed
 	t.Cleanup(func() { stream.Close(); <-ended })
+}
+
+func eventually(t *testing.T, limit time.Duration, what string, cond func() bool) {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(limit); !cond(); <-tick.C {
+		if time.Now().After(end) {
+			t.Fatalf("waited %v for %s in vain", limit, what)
+		}
+	}
 }
 
 func memoryOfAStation(t *testing.T, use func(dir string)) {

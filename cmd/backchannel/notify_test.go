@@ -11,10 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"backchannel/internal/sim/localnet"
 	"backchannel/internal/station"
 	"backchannel/internal/web"
-	"backchannel/internal/wire"
 )
 
 // TestNotify lets something arrive and looks at all that the command is told:
@@ -23,32 +21,26 @@ func TestNotify(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a real network in real time")
 	}
-	p, err := wire.Preset("demo")
+	files := newServers(t)
+	for _, server := range [][2]string{{"relay", "r1"}, {"relay", "r2"}, {"entry", "e"}} {
+		stop := files.start(t, server[0], server[1])
+		t.Cleanup(func() {
+			if code, log := stop(); code != exitOK {
+				t.Errorf("exit code %d: %s", code, log)
+			}
+		})
+	}
+	network, err := os.ReadFile(files.path("net.toml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := localnet.Start(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp("", "notify")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := n.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
+	dir := files.dir
 	script, seen := filepath.Join(dir, "ring"), filepath.Join(dir, "seen")
 	if err := os.WriteFile(script, fmt.Appendf(nil, "#!/bin/sh\n{ echo \"arguments: $*\"; env; echo input:; cat; echo end; } >>%s\n", seen), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	open := func(name string, c station.Connection) *web.Client {
-		cfg, err := station.InitFolder(filepath.Join(dir, name), n.File.Encode(), "")
+		cfg, err := station.InitFolder(filepath.Join(dir, name), network, "")
 		if err == nil {
 			err = station.CreateVault(cfg, []byte(stationPass))
 		}
@@ -64,7 +56,7 @@ func TestNotify(t *testing.T) {
 		client, _ := runningStation(t, cfg)
 		return client
 	}
-	aldmark, borvia := open("a", station.Connection{}), open("b", station.Connection{Notify: []string{script, "--once"}})
+	aldmark, borvia := open("sa", station.Connection{}), open("sb", station.Connection{Notify: []string{script, "--once"}})
 	ctx := t.Context()
 	k, err := aldmark.Invite(ctx, "Borvia", time.Hour)
 	if err != nil {
