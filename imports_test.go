@@ -38,8 +38,7 @@ const module = "backchannel"
 //
 // A file of package p_test may import any package except cmd and lab, because a
 // test from outside may well set up a whole network; a test inside the package
-// compiles into it and has the package's own arrows, and link/linktest; those of
-// cmd/backchannel, above which nothing is, also a whole network (sim/localnet).
+// compiles into it and has the package's own arrows, and link/linktest.
 var arrows = map[string][]string{
 	".":                      {},
 	"internal/weakened":      {}, // one switch per rule; everything may import it
@@ -269,7 +268,6 @@ func checkArrows(tr tree) (found []string) {
 			case allowed[to]:
 			case s.outside() && !under(dir, "cmd") && to != "lab" && to != "":
 			case s.test() && to == "internal/link/linktest" && allowed["internal/link"]:
-			case s.test() && dir == "internal/sim/localnet" && from == "cmd/backchannel":
 			default:
 				found = append(found, fmt.Sprintf("%s: %s may not import %s", s.path, from, dir))
 			}
