@@ -49,7 +49,7 @@ func (m *benchMail) watched(ctx context.Context, f func(context.Context) error) 
 		return err
 	case err := <-m.net.failed:
 		cancel()
-		<-done
+		_ = <-done // it ends because it is told to
 		return err
 	}
 }

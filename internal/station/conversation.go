@@ -86,6 +86,7 @@ func (n *Node) Lock(done func()) {
 		n.vault = nil
 		n.lanes = contact.Lanes{}
 		clear(n.talks)
+		n.stats.forgetOwn()
 		done()
 	})
 }

@@ -216,3 +216,28 @@ func TestWatchersNeverBlock(t *testing.T) {
 		t.Errorf("the newest event is of epoch %d", last.Epoch)
 	}
 }
+
+// What of the traffic was one's own is shown while the vault is open. A locked
+// station forgets it, and keeps what an observer has anyway.
+func TestLockForgetsWhatWasOwn(t *testing.T) {
+	b := newBench(t, 1)
+	round, ok := b.p.RoundAt(b.now)
+	if !ok {
+		t.Fatal("the schedule has not begun")
+	}
+	b.stats.sent(b.now, round, 4096)
+	b.notify(Event{Time: b.now, Kind: EventSending, Item: wire.ItemID{1}, Bytes: 300})
+	later := b.now.Add(b.p.Round)
+	if ticks := b.Traffic(later, 1); len(ticks) != 1 || ticks[0].Own != 300 {
+		t.Fatalf("before: %+v", ticks)
+	}
+	locked := false
+	b.Lock(func() { locked = true })
+	if ticks := b.Traffic(later, 1); !locked || len(ticks) != 1 || ticks[0].Own != 0 || ticks[0].Sent != 4096 {
+		t.Errorf("locked %v: %+v", locked, ticks)
+	}
+	b.notify(Event{Time: b.now, Kind: EventSending, Item: wire.ItemID{1}, Bytes: 400})
+	if ticks := b.Traffic(later, 1); ticks[0].Own > 400 {
+		t.Errorf("the progress of before was kept: %+v", ticks)
+	}
+}

@@ -5,6 +5,7 @@ import "backchannel/internal/negotiation"
 // What a room shows, by the names under which pages and programs know it. The
 // types are those of package negotiation: its views have no key, no tag and no
 // contact in them.
+
 type (
 	StatementID    = negotiation.ID
 	MemberID       = negotiation.MemberID
@@ -29,6 +30,7 @@ type (
 )
 
 // The bodies of statements.
+
 type (
 	RoomSignal  = negotiation.Signal
 	RoomLetter  = negotiation.Letter
