@@ -49,7 +49,9 @@ func (m *benchMail) watched(ctx context.Context, f func(context.Context) error) 
 		return err
 	case err := <-m.net.failed:
 		cancel()
-		_ = <-done // it ends because it is told to
+		if late := <-done; late != nil && !errors.Is(late, context.Canceled) {
+			err = errors.Join(err, late)
+		}
 		return err
 	}
 }

@@ -7,33 +7,56 @@ import "backchannel/internal/negotiation"
 // contact in them.
 
 type (
-	StatementID    = negotiation.ID
-	MemberID       = negotiation.MemberID
-	TableMember    = negotiation.MemberView
-	RoomAgenda     = negotiation.AgendaView
-	RoomIssue      = negotiation.Issue
-	RoomRow        = negotiation.TableRow
-	RoomValue      = negotiation.Value
-	RoomPackage    = negotiation.PackageView
-	RoomOffer      = negotiation.OfferView
-	RoomTerm       = negotiation.Term
-	RoomDraft      = negotiation.DraftView
-	RoomRound      = negotiation.RoundView
-	RoomAgreement  = negotiation.AgreementView
+	// StatementID names a statement of a room.
+	StatementID = negotiation.ID
+	// MemberID names a member of a room.
+	MemberID = negotiation.MemberID
+	// TableMember is a member as the room shows it.
+	TableMember = negotiation.MemberView
+	// RoomAgenda is one revision of the agenda.
+	RoomAgenda = negotiation.AgendaView
+	// RoomIssue is one issue of an agenda.
+	RoomIssue = negotiation.Issue
+	// RoomRow is a row of the agenda table.
+	RoomRow = negotiation.TableRow
+	// RoomValue is a value of an issue.
+	RoomValue = negotiation.Value
+	// RoomPackage is a package on the table.
+	RoomPackage = negotiation.PackageView
+	// RoomOffer is an offer as a card shows it.
+	RoomOffer = negotiation.OfferView
+	// RoomTerm is one thing that an offer gives or gets.
+	RoomTerm = negotiation.Term
+	// RoomDraft is a version of a text.
+	RoomDraft = negotiation.DraftView
+	// RoomRound is a blind round.
+	RoomRound = negotiation.RoundView
+	// RoomAgreement is an agreement, with whose consent it needs.
+	RoomAgreement = negotiation.AgreementView
+	// RoomCommunique is a communiqué, with who approved it.
 	RoomCommunique = negotiation.CommuniqueView
-	RoomStatement  = negotiation.Statement
-	RoomAlarm      = negotiation.Alarm
+	// RoomStatement is a statement as it was said.
+	RoomStatement = negotiation.Statement
+	// RoomAlarm says what does not fit.
+	RoomAlarm = negotiation.Alarm
+	// RoomPreference is what the own side wrote about an issue.
 	RoomPreference = negotiation.Preference
-	RoomWalkAway   = negotiation.WalkAway
-	RoomColour     = negotiation.Colour
-	RoomNumber     = negotiation.Decimal
+	// RoomWalkAway is what the own side could do without an agreement.
+	RoomWalkAway = negotiation.WalkAway
+	// RoomColour is how a package looks to the own side.
+	RoomColour = negotiation.Colour
+	// RoomNumber is a decimal number.
+	RoomNumber = negotiation.Decimal
 )
 
 // The bodies of statements.
 
 type (
-	RoomSignal  = negotiation.Signal
-	RoomLetter  = negotiation.Letter
+	// RoomSignal is the body of a signal.
+	RoomSignal = negotiation.Signal
+	// RoomLetter is the body of a letter.
+	RoomLetter = negotiation.Letter
+	// RoomComment is the body of a remark.
 	RoomComment = negotiation.Comment
 )
 
