@@ -10,7 +10,7 @@ func TestEveryRuleIsReported(t *testing.T) {
 	if code := run([]string{"--json"}, &out, &errs); code != 0 {
 		t.Errorf("exit code %d: %s", code, errs.String())
 	}
-	if n := strings.Count(out.String(), "\n"); n != 15 {
+	if n := strings.Count(out.String(), "\n"); n != 16 {
 		t.Errorf("%d attacks were reported", n)
 	}
 	if code := run([]string{"--nonsense"}, &out, &errs); code != 2 {

@@ -140,7 +140,7 @@ func TestQuota(t *testing.T) {
 // Every key has its sentence, every state its key, and the sentences that the
 // specification words are word for word.
 func TestTexts(t *testing.T) {
-	used := map[string]bool{TextQuotaEmpty: true}
+	used := map[string]bool{TextQuotaEmpty: true, TextLost: true, TextOthers: true} // the last two by who plays a round for a member
 	for s := range states {
 		used[Status{State: s}.Text()] = true
 	}
