@@ -34,13 +34,21 @@ func demoCommand() *cobra.Command {
 	var o demoOptions
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "Try it: a whole network on this machine, and a letter carried through it",
+		Short: "Try it: a whole network on this machine, and a negotiation carried through it",
 		Long: `Start three relays, an entry and the stations of Aldmark, Borvia and Cenia on this
-machine, each a process of its own with fresh keys; introduce the stations, compare
-their words, carry a letter from Aldmark to Borvia and an answer back through the
-real network, and check what arrived. Then everything stays up, with the addresses
-of the three stations' pages and instructions for going on by hand, until
-interrupted.
+machine, each a process of its own with fresh keys; introduce the stations to each
+other, compare their words, carry a signal and a letter from Aldmark to Borvia and an
+answer back through the real network, and check what arrived.
+
+Then the three negotiate in a room. Aldmark's offer at the expense of Cenia cannot
+become an agreement without Cenia, who counters. A blind round finds the one package
+that Aldmark and Borvia can both live with, another asks all three. They sign it, and
+the communiqué, which "backchannel verify" checks, is left as communique.json. In the
+end a station makes up a transcript. Each step is checked; the first that fails ends
+the demo. It takes two to four minutes.
+
+After that everything stays up, with the addresses of the three stations' pages and
+instructions for going on by hand, until interrupted.
 
 The stations share nothing but sockets on the loopback interface. Everything is
 kept in a temporary folder and removed at the end, or kept in --dir.`,
@@ -50,7 +58,7 @@ kept in a temporary folder and removed at the end, or kept in --dir.`,
 			return runDemo(cmd, o)
 		},
 	}
-	c.Flags().BoolVar(&o.script, "script", false, "exit when the answer has arrived and everything was checked")
+	c.Flags().BoolVar(&o.script, "script", false, "exit when the story is over and everything was checked")
 	c.Flags().BoolVar(&o.open, "open", false, "open the three pages in the browser when all is ready")
 	c.Flags().StringVar(&o.letter, "letter", "", "carry this file (at most 10 MB) instead of the letter that ships; - is standard input")
 	c.Flags().StringVar(&o.dir, "dir", "", "keep every file in this new or empty folder")
@@ -93,7 +101,7 @@ func runDemo(cmd *cobra.Command, o demoOptions) (err error) {
 		return err
 	}
 	if o.script {
-		r.step("done", nil, "Everything was delivered and checked.")
+		r.step("done", nil, "Everything was delivered, negotiated and checked.")
 		return nil
 	}
 	if err := printPages(ctx, r, n, o.open); err != nil {
@@ -173,6 +181,7 @@ func printInstructions(r *reporter, n *demoNetwork) {
 	r.text("  %s inbox", n.exe)
 	r.text("  %s send Aldmark \"We have read it.\"", n.exe)
 	r.text("  %s follow --station %s", n.exe, n.stations[0].dir)
+	r.text("  %s room show \"%s\"", n.exe, demoRoom)
 	r.text("  %s status", n.exe)
 	r.text("")
 	r.text("Stations: %s, %s, %s.", n.stations[0].dir, n.stations[1].dir, n.stations[2].dir)

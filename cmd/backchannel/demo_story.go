@@ -15,7 +15,8 @@ import (
 
 func lower(s string) string { return strings.ToLower(s) }
 
-// playDemo introduces the stations and carries the letter and the answer.
+// playDemo introduces the stations, carries a signal, the letter and the answer, and
+// has the three negotiate.
 func playDemo(ctx context.Context, n *demoNetwork, r *reporter, letter []byte, name string) error {
 	if err := meetDemo(ctx, n, r); err != nil {
 		return err
@@ -27,14 +28,20 @@ func playDemo(ctx context.Context, n *demoNetwork, r *reporter, letter []byte, n
 	}
 	r.step("roster", map[string]any{"stations": status.Stations}, "%d stations take part; an observer learns that and nothing else.", status.Stations)
 
+	if err := deliverSignal(ctx, r, aldmark, borvia, "We could talk about the straits. A non-paper follows."); err != nil {
+		return err
+	}
 	if err := deliver(ctx, r, aldmark, borvia, station.Draft{Kind: "letter", Subject: "Non-paper", FileName: name, MediaType: mediaType(name, letter), Content: letter}); err != nil {
 		return err
 	}
-	return deliver(ctx, r, borvia, aldmark, station.Draft{Kind: "letter", Subject: "Re: Non-paper", FileName: "answer.md", MediaType: "text/markdown", Content: demoAnswer})
+	if err := deliver(ctx, r, borvia, aldmark, station.Draft{Kind: "letter", Subject: "Re: Non-paper", FileName: "answer.md", MediaType: "text/markdown", Content: demoAnswer}); err != nil {
+		return err
+	}
+	return playTable(ctx, n, r)
 }
 
-// meetDemo waits for the stations, introduces them and waits until the first two
-// can write to each other.
+// meetDemo waits for the stations, introduces each to each and waits until all can
+// write to each other.
 func meetDemo(ctx context.Context, n *demoNetwork, r *reporter) error {
 	aldmark, borvia, cenia := n.stations[0], n.stations[1], n.stations[2]
 	for _, s := range n.stations {
@@ -52,7 +59,10 @@ func meetDemo(ctx context.Context, n *demoNetwork, r *reporter) error {
 	if err := introduce(ctx, r, aldmark, borvia, cenia); err != nil {
 		return err
 	}
-	for _, pair := range [][2]*demoStation{{aldmark, borvia}, {borvia, aldmark}} {
+	if err := introduce(ctx, r, borvia, cenia); err != nil {
+		return err
+	}
+	for _, pair := range [][2]*demoStation{{aldmark, borvia}, {borvia, aldmark}, {aldmark, cenia}, {cenia, aldmark}, {borvia, cenia}, {cenia, borvia}} {
 		if err := waitFor(ctx, demoTimeout, "the agreed keys to be in use", func() (bool, error) {
 			k, err := pair[0].api.Contact(ctx, pair[1].name)
 			return k.Ready, err
@@ -60,7 +70,7 @@ func meetDemo(ctx context.Context, n *demoNetwork, r *reporter) error {
 			return err
 		}
 	}
-	r.step("ready", map[string]any{"from": aldmark.name, "to": borvia.name}, "The keys that they agreed on are in use, two epochs later. From now on they carry letters.")
+	r.step("ready", map[string]any{"stations": len(n.stations)}, "The keys that each pair agreed on are in use, two epochs later. From now on they carry signals, letters and talks.")
 	return nil
 }
 
@@ -115,6 +125,32 @@ func introduce(ctx context.Context, r *reporter, inviter *demoStation, others ..
 		r.step("introduced", map[string]any{"from": inviter.name, "to": other.name, "words": a},
 			"%s and %s met inside their usual traffic. Both see the words \"%s\" and confirm them.", inviter.name, other.name, strings.Join(a, " "))
 	}
+	return nil
+}
+
+// deliverSignal sends a signal and checks, through the receiver's own API, what arrived.
+func deliverSignal(ctx context.Context, r *reporter, from, to *demoStation, text string) error {
+	doing := func(err error) error {
+		return fmt.Errorf("carrying a signal from %s to %s: %w", from.name, to.name, err)
+	}
+	sent, err := from.api.Send(ctx, to.name, station.Draft{Kind: "signal", Content: []byte(text)})
+	if err != nil {
+		return doing(err)
+	}
+	if err := waitFor(ctx, demoTimeout, "the signal to be delivered", func() (bool, error) {
+		it, err := from.api.Item(ctx, sent.ID)
+		return it.State == station.ItemDelivered, err
+	}); err != nil {
+		return doing(err)
+	}
+	got, err := to.api.Content(ctx, sent.ID)
+	if err != nil {
+		return doing(err)
+	}
+	if string(got) != text {
+		return doing(fmt.Errorf("what arrived differs from what was sent: %d bytes", len(got)))
+	}
+	r.step("signal", map[string]any{"from": from.name, "to": to.name, "text": text}, "%s signals to %s: \"%s\"", from.name, to.name, text)
 	return nil
 }
 
