@@ -24,10 +24,14 @@ var assetFiles embed.FS
 // what more than one screen shows or what refreshes itself, screens/*.html one
 // screen each, which defines "content". What stands in bare.html shows nothing of
 // the station.
+//
+// All of them are one set, in which the content of a screen bears the screen's name
+// and is rendered before its frame: a set of its own for each screen would hold
+// every part once more, some fifteen megabytes in all.
 
 // screens are the templates and texts from which every page is made.
 type screens struct {
-	tmpl map[string]*template.Template
+	tmpl *template.Template
 	text texts
 	log  *slog.Logger
 }
@@ -47,8 +51,11 @@ func newScreens(log *slog.Logger, now func() time.Time) (*screens, error) {
 	return &screens{tmpl, text, log}, nil
 }
 
-// parseTemplates makes one set per screen.
-func parseTemplates(text texts, now func() time.Time) (map[string]*template.Template, error) {
+// contentOf is the name of a screen's content in the set.
+func contentOf(screen string) string { return "content of " + screen }
+
+// parseTemplates makes the set.
+func parseTemplates(text texts, now func() time.Time) (*template.Template, error) {
 	funcs := template.FuncMap{
 		"t": text.say, "n": text.count, "size": text.size, "left": text.left,
 		"day":      func(t time.Time) string { return text.day(t, now()) },
@@ -62,26 +69,30 @@ func parseTemplates(text texts, now func() time.Time) (map[string]*template.Temp
 		"int":      func(n uint64) int { return int(n) },
 		"unix":     func(s uint64) time.Time { return time.Unix(int64(s), 0) },
 	}
-	base, err := template.New("").Funcs(funcs).ParseFS(templateFiles, "templates/*.html", "templates/parts/*.html")
+	set, err := template.New("").Funcs(funcs).ParseFS(templateFiles, "templates/*.html", "templates/parts/*.html")
 	if err != nil {
 		return nil, err
 	}
-	screens, err := fs.Glob(templateFiles, "templates/screens/*.html")
+	files, err := fs.Glob(templateFiles, "templates/screens/*.html")
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]*template.Template{"": base}
-	for _, file := range screens {
-		set, err := base.Clone()
-		if err == nil {
-			set, err = set.ParseFS(templateFiles, file)
-		}
+	const content = `{{define "content"}}`
+	for _, file := range files {
+		b, err := templateFiles.ReadFile(file)
 		if err != nil {
+			return nil, err
+		}
+		screen := strings.TrimSuffix(path.Base(file), ".html")
+		if strings.Count(string(b), content) != 1 {
+			return nil, fmt.Errorf("%s: a screen defines its content once", file)
+		}
+		text := strings.Replace(string(b), content, fmt.Sprintf("{{define %q}}", contentOf(screen)), 1)
+		if _, err := set.New(screen + ".html").Parse(text); err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		out[strings.TrimSuffix(path.Base(file), ".html")] = set
 	}
-	return out, nil
+	return set, nil
 }
 
 // frame is what every page of somebody who is signed in shows around its content.
@@ -95,7 +106,8 @@ type frame struct {
 	Unread  int // for the title
 	Notify  bool
 	Body    any
-	Contact string // identifier of the contact whose page this is, ""
+	Content template.HTML // the screen's, rendered
+	Contact string        // identifier of the contact whose page this is, ""
 	Rooms   []roomLine
 	Room    string // identifier of the room whose page this is, ""
 }
@@ -130,10 +142,26 @@ func (s *screens) render(w http.ResponseWriter, code int, screen string, body an
 	s.execute(w, code, screen, "bare", body)
 }
 
-// execute renders wholly before it answers, so that a failure is a failure.
+// execute renders wholly before it answers, so that a failure is a failure: the
+// screen's content first, if there is one, and then what is around it.
 func (s *screens) execute(w http.ResponseWriter, code int, screen, name string, data any) {
 	var b bytes.Buffer
-	if err := s.tmpl[screen].ExecuteTemplate(&b, name, data); err != nil {
+	err := error(nil)
+	if screen != "" {
+		if err = s.tmpl.ExecuteTemplate(&b, contentOf(screen), data); err == nil {
+			f, ok := data.(frame)
+			if !ok || name != "frame" {
+				f = frame{}
+			}
+			f.Content = template.HTML(b.String()) //nolint:gosec // what the set itself has just escaped
+			data = f
+			b.Reset()
+		}
+	}
+	if err == nil {
+		err = s.tmpl.ExecuteTemplate(&b, name, data)
+	}
+	if err != nil {
 		s.log.Error("pages: a template failed", "template", screen+"/"+name, "error", err)
 		http.Error(w, "this page could not be shown; the station goes on", http.StatusInternalServerError)
 		return
