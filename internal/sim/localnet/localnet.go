@@ -43,7 +43,7 @@ const maxStations = 64
 func Start(p wire.Params) (_ *Net, err error) {
 	p.T0 = time.Now().Add(time.Second).UTC().Truncate(time.Millisecond)
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &Net{cancel: cancel, File: &wire.Network{Name: "local", Params: p, Signatures: make([][]byte, p.Relays)}}
+	n := &Net{cancel: cancel, File: &wire.Network{Name: "Straits", Params: p, Signatures: make([][]byte, p.Relays)}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("starting a local network: %w", err), n.Close())
