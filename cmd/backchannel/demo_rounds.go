@@ -45,7 +45,7 @@ func (t *demoTable) findPackage(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if len(rounds) != 1 || rounds[0].Asked || rounds[0].Result != nil {
-		return "", errors.New("Cenia sees more of a blind round of the others than that there is one") //nolint:staticcheck // a name
+		return "", errors.New("of a blind round of the others, Cenia sees more than that there is one")
 	}
 	t.r.step("list-match", map[string]any{"package": result.Package, "number": result.Number, "show": result.Show},
 		"Both answered in private; the one package that both can live with was opened, and no other: %s.", result.Show)

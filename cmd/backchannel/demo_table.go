@@ -176,7 +176,7 @@ func (t *demoTable) settleAgenda(ctx context.Context) error {
 	_, err = t.aldmark.api.Say(ctx, t.room, string(negotiation.KindAgenda), "", &negotiation.Agenda{Rev: 3, Base: &t.agenda, Issues: issues})
 	var refusal *station.Error
 	if !errors.As(err, &refusal) || refusal.Code != station.CodeConflict {
-		return fmt.Errorf("Aldmark could take Cenia off an issue that concerns it: %w", cmp.Or(err, errTaken)) //nolint:staticcheck // a name
+		return fmt.Errorf("taking Cenia off an issue that concerns it was possible: %w", cmp.Or(err, errTaken))
 	}
 	t.r.step("agenda-revised", map[string]any{"agenda": t.agenda.String()},
 		"Cenia leaves the toll and the days in port to the others; all confirmed. Aldmark cannot take Cenia off the fishing grounds.")
