@@ -85,7 +85,10 @@ func TestThreeBrowsers(t *testing.T) {
 	a.sees(soon, "Nothing is agreed.")
 	where := a.path()
 	for _, m := range tabs {
-		m.within(arrives, "the agreement", func() bool { m.visit(where); return m.has("#consent") })
+		// Before it has come, its own page is not found.
+		m.within(arrives, "the agreement", func() bool { m.visit("/r/" + room + "/agreements"); return m.has(`a[href^="` + where + `"]`) })
+		m.visit(where)
+		m.within(soon, "the words to consent to", func() bool { return m.has("#consent") })
 		m.press("I consent to exactly this text")
 		m.sees(soon, "You have consented.")
 	}
