@@ -8,8 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
+	"time"
 
 	"golang.org/x/crypto/argon2"
 
@@ -116,13 +116,14 @@ func stretch(passphrase, salt []byte, k KDF) (key [suite.KeySize]byte) {
 		return key
 	}
 	// On a busy machine the library's goroutines have done their part and yet not
-	// ended when it returns, and hold its blocks through the collection.
-	for range 16 {
+	// ended when it returns, and hold its blocks through the collection. They end once
+	// a processor is free for them; one that never is costs four seconds here.
+	for pause := time.Millisecond; ; pause *= 2 {
 		debug.FreeOSMemory()
-		if heap() < before+uint64(k.Memory)<<10/2 {
+		if pause > 2*time.Second || heap() < before+uint64(k.Memory)<<10/2 {
 			break
 		}
-		runtime.Gosched()
+		time.Sleep(pause)
 	}
 	return key
 }
