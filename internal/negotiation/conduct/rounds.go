@@ -263,7 +263,10 @@ func (s *Seat) endWithdrawn(id negotiation.ID) error {
 	if _, err := r.Decline(); err != nil {
 		return nil //nolint:nilerr // it had gone further: it ends as it ends
 	}
-	return s.keepRound(id, r)
+	if err := s.keepRound(id, r); err != nil {
+		return err
+	}
+	return s.Store.Drop(KindRound, id) // everybody knows that it is over: no key of it is awaited
 }
 
 // RoundWake is when RoundTick is due though nothing came in; zero if never. It does
