@@ -38,6 +38,8 @@ type RoundInfo struct {
 	QuotaLeft  int        `json:"quota_left" doc:"rounds about the same with the same parties that may still be joined"`
 	QuotaNext  *time.Time `json:"quota_next,omitempty" doc:"when the next may be, if none is left"`
 
+	Progress *RoundProgress `json:"progress,omitempty" doc:"while the round goes on and this station takes part"`
+
 	Opened  int        `json:"opened" doc:"items that were opened and are no match"`
 	Cells   int        `json:"cells" doc:"items that can be opened; with tiers each counts twice"`
 	Result  *RoundItem `json:"result,omitempty" doc:"of match and shown: the item; while opening: the one being opened"`
@@ -45,6 +47,15 @@ type RoundInfo struct {
 	Who     string     `json:"who,omitempty" doc:"of invalid: the member that broke the rules of the round, as this station saw it"`
 	Lost    bool       `json:"lost,omitempty" doc:"this station lost its part of the round"`
 	Problem string     `json:"problem,omitempty" doc:"why it cannot take place"`
+}
+
+// RoundProgress is how far a round is. It does not depend on answers.
+type RoundProgress struct {
+	Step  int   `json:"step" doc:"steps that all parties have taken"`
+	Steps int   `json:"steps" doc:"of at most so many; a match ends the opening early"`
+	Left  *Left `json:"left,omitempty" doc:"at most so long until the result, the time until answers leave included, if all stations are there and have an answer; left out while somebody has not joined"`
+
+	messages, bytes int // that are left, one after the other
 }
 
 // RoundItem is one thing that a round asks about.
@@ -145,6 +156,7 @@ func (s *Station) roundInfos(tx *vault.Tx, r *openRoom, now time.Time) ([]RoundI
 		if err != nil {
 			return nil, err
 		}
+		s.leftOf(&i, now)
 		out = append(out, i)
 	}
 	return out, nil
@@ -186,6 +198,12 @@ func (t *table) roundInfo(tx *vault.Tx, r *openRoom, v negotiation.RoundView, na
 			out.Who = name(*o.Who)
 		}
 	}
+	if joined && own.State < blind.Match {
+		out.Progress = &RoundProgress{Step: own.Step, Steps: own.Steps}
+		if own.State >= blind.Keyed {
+			out.Progress.messages, out.Progress.bytes = own.Messages, own.Bytes
+		}
+	}
 	out.Text = blind.Texts[roundText(v, own, joined, out.Asked)]
 	if !out.Asked {
 		return out, nil
@@ -203,6 +221,25 @@ func (t *table) roundInfo(tx *vault.Tx, r *openRoom, v negotiation.RoundView, na
 	out.MayChoose = before && joined && !own.Sent
 	out.MayDecline = before && !own.Sent
 	return out, nil
+}
+
+// messageRounds is how many rounds of the network pass from one short message of a
+// blind round to the answer of the other side (docs/performance.md, "Blind rounds").
+const messageRounds = 2
+
+// leftOf estimates how long the messages that are left of a round take, one after the
+// other, from when answers leave.
+func (s *Station) leftOf(r *RoundInfo, now time.Time) {
+	p, n := r.Progress, s.nw.Params
+	if p == nil || p.messages == 0 {
+		return
+	}
+	rounds := int64(messageRounds*p.messages + p.bytes/(2*n.MaxPayload()))
+	p.Left = &Left{rounds, float64(rounds) * n.Round.Seconds()}
+	if wait := r.InputsAt.Sub(now); wait > 0 {
+		p.Left.Rounds += int64(wait / n.Round)
+		p.Left.Seconds += wait.Seconds()
+	}
 }
 
 // roundText is the key of the sentence for where a round stands.
