@@ -191,6 +191,15 @@ func (r *Round) Answer(now time.Time, a Answer) (Change, error) {
 	})
 }
 
+// Chosen is the own answer as it was chosen last, for nobody but whoever may choose
+// again; false if there is none.
+func (r *Round) Chosen() (Answer, bool) {
+	if len(r.bits) == 0 {
+		return Answer{}, false
+	}
+	return r.params.answer(r.bits), true
+}
+
 // Decline ends the round before the own answer has left. To the others it looks like
 // a round in which nothing was chosen: nothing is sent because of it, and a key that
 // is owed once all commitments are in still follows.

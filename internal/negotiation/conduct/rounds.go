@@ -121,6 +121,20 @@ func (s *Seat) AnswerRound(id negotiation.ID, a blind.Answer) error {
 	return s.keepRound(id, r)
 }
 
+// RoundAnswer is the answer that was chosen last; false if there is none here.
+func (s *Seat) RoundAnswer(id negotiation.ID) (blind.Answer, bool, error) {
+	m, err := s.machine(KindRound, id)
+	if err != nil || m == nil {
+		return blind.Answer{}, false, err
+	}
+	r, err := blind.Load(m.State)
+	if err != nil {
+		return blind.Answer{}, false, nil //nolint:nilerr // the next tick ends it
+	}
+	a, ok := r.Chosen()
+	return a, ok, nil
+}
+
 // DeclineRound ends a round for this member, joined or not, before its answer left.
 // Nothing is sent: to the others it looks like one that lapses.
 func (s *Seat) DeclineRound(id negotiation.ID) error {
