@@ -38,7 +38,7 @@ func NewRestored(role Role, restore Key) *Session {
 	if role != Inviter && role != Invitee {
 		panic("pairwise: a session is the inviter's or the invitee's")
 	}
-	s := &Session{role: role, phase: Restoring, generation: 1, restored: true, calling: true, restore: restore}
+	s := &Session{role: role, phase: Restoring, generation: 1, restored: true, calling: true, withheld: true, restore: restore}
 	s.touch()
 	return s
 }

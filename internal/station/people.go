@@ -449,18 +449,29 @@ func (s *Station) Confirm(ctx context.Context, ref string, words ...string) (Con
 	if err != nil {
 		return c, err
 	}
-	if !c.Verified || !s.vouch(ctx, k) {
-		return c, fault(CodeConflict, "%s: the stations agreed on new keys meanwhile: compare the new words", doing)
+	changed := fault(CodeConflict, "%s: the stations agreed on new keys meanwhile: compare the new words", doing)
+	if !c.Verified {
+		return c, changed
 	}
-	return s.one(ctx, k.contact.ID)
+	return s.vouch(ctx, k, changed)
 }
 
-// vouch lets what waits for a contact go out under the keys that were looked at.
-func (s *Station) vouch(ctx context.Context, k seen) (same bool) {
-	if err := s.do(ctx, func(time.Time) { same = s.node.Vouch(k.contact.ID, k.generation) }); err != nil {
-		return false
+// vouch lets what waits for a contact go out under the keys that were looked at; others
+// is the error if it has others by now.
+func (s *Station) vouch(ctx context.Context, k seen, others error) (ContactInfo, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.opened(); err != nil {
+		return ContactInfo{}, err
 	}
-	return same
+	same := false
+	if err := s.do(ctx, func(time.Time) { same = s.node.Vouch(k.contact.ID, k.generation) }); err != nil {
+		return ContactInfo{}, err
+	}
+	if !same {
+		return ContactInfo{}, others
+	}
+	return s.one(ctx, k.contact.ID)
 }
 
 // Deliver lets what waits for a contact go out that was met again from a backup,
@@ -476,10 +487,8 @@ func (s *Station) Deliver(ctx context.Context, ref string) (ContactInfo, error) 
 		return ContactInfo{}, fault(CodeConflict, "%s: nothing is held back from this contact", doing)
 	case k.phase != pairwise.Introduced:
 		return ContactInfo{}, fault(CodeConflict, "%s: the stations have not met again yet: decide when they have", doing)
-	case !s.vouch(ctx, k):
-		return ContactInfo{}, fault(CodeConflict, "%s: the stations agreed on new keys meanwhile: look again", doing)
 	}
-	return s.one(ctx, k.contact.ID)
+	return s.vouch(ctx, k, fault(CodeConflict, "%s: the stations agreed on new keys meanwhile: look again", doing))
 }
 
 // AssignLane gives a contact an idle lane, at once.
