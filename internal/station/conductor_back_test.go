@@ -89,3 +89,32 @@ func TestConsentBackEndsTheSigning(t *testing.T) {
 		t.Errorf("the other was told %d times", n)
 	}
 }
+
+// Where an attempt stalled because a consent was taken back, nobody is offered to sign
+// again before it is there.
+func TestStalledWithoutConsent(t *testing.T) {
+	p, list := newTalks(t, 3, 1)
+	id := p.proposeAgreement(0, AgreementProposal{Packages: []string{list[0].String()}, Level: "sealed"})
+	p.must(p.sign(0, id))
+	p.must(p.sign(1, id))
+	p.settle()
+	p.speak(0, &negotiation.Withdraw{Of: p.lastConsent(0)})
+	p.must(p.sign(2, id)) // it has not heard
+	p.settle()
+	if v := p.agreementInfo(2, id); v.State != "stalled" || v.MaySign || v.Warning != "" {
+		t.Errorf("%+v", v)
+	}
+	st, _ := p.only(0).room.Statement(id)
+	p.speak(0, &negotiation.Consent{Core: st.Body.(*negotiation.Agreement).Core()})
+	p.settle()
+	if v := p.agreementInfo(2, id); !v.MaySign || v.Warning == "" {
+		t.Errorf("%+v", v)
+	}
+	for i := range 3 {
+		p.must(p.sign(i, id))
+		p.settle()
+	}
+	if v := p.agreementInfo(1, id); v.State != "sealed" {
+		t.Errorf("%+v", v)
+	}
+}
