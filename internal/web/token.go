@@ -46,7 +46,7 @@ var scopes = map[string]station.Scope{
 	// Whom one meets, and what is erased, is a person's decision. forge is the
 	// person's as well: it can begin with a real conversation.
 	"unlock": owner, "lock": owner, "invite": owner, "cancel-invitation": owner, "accept": owner, "rename": owner,
-	"words": owner, "confirm": owner, "assign-lane": owner, "free-lane": owner,
+	"words": owner, "confirm": owner, "deliver": owner, "assign-lane": owner, "free-lane": owner,
 	"forge": owner, "burn": owner, "panic": owner, "new-vault": owner,
 	"acknowledge": owner, // it says that a person has it
 	"edit-item":   owner, "insert-item": owner, "erase-item": owner, "draft": owner, "keep-draft": owner, "mute": owner, "set-expiry": owner,
