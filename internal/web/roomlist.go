@@ -58,6 +58,7 @@ func (p *Pages) roomRoutes() map[string]func(*visit) {
 		"POST /r/{room}/limits":                           p.keepLimits,
 		"POST /r/{room}/walk":                             p.keepWalkAway,
 	}
+	routes["POST /r/{room}/s/{statement}/show"] = p.showStatementTo
 	routes["POST /r/{room}/round/{statement}/end"] = p.endRound
 	routes["POST /r/{room}/agreement/{statement}/stop"] = p.stopSigning
 	if p.cfg.Books != nil {
