@@ -71,6 +71,7 @@ func newAPI(s *station.Station, version string) (*http.ServeMux, huma.API) {
 	registerRooms(api, s)
 	registerRounds(api, s)
 	registerAgreements(api, s)
+	registerShow(api, s)
 	return mux, api
 }
 

@@ -18,6 +18,7 @@ type RoomDesk interface {
 	DeclineRoom(ctx context.Context, ref string) (station.RoomInfo, error)
 	EraseRoom(ctx context.Context, ref string) error
 	Say(ctx context.Context, ref string, what station.Saying) (station.Said, error)
+	ShowTo(ctx context.Context, ref, statement, to string) (station.Said, error)
 	OwnSide(ctx context.Context, ref string) (station.OwnSide, error)
 	KeepOwnSide(ctx context.Context, ref string, p station.OwnSide) error
 	Suggest(ctx context.Context, ref, deal string, count int) ([]station.Suggestion, error)

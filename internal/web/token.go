@@ -32,6 +32,7 @@ var scopes = map[string]station.Scope{
 
 	"rooms": station.ScopeRead, "room": station.ScopeRead, "mark-room-read": station.ScopeRead, "strays": station.ScopeRead, "refused": station.ScopeRead,
 	"say": station.ScopeNegotiate, "own-side": station.ScopeNegotiate, "keep-own-side": station.ScopeNegotiate,
+	"show-to":     station.ScopeNegotiate,
 	"suggestions": station.ScopeNegotiate, "keep-offer": station.ScopeNegotiate, "drop-offer": station.ScopeNegotiate,
 	"send-offer": station.ScopeNegotiate,
 	"new-room":   owner, "join-room": owner, "decline-room": owner, "erase-room": owner, "erase-strays": owner,
