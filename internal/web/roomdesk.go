@@ -63,6 +63,7 @@ type RoundSeat struct {
 	MayEnd   bool // the round may be ended here
 	Done     int  // of Steps, for the progress
 	Steps    int
+	Time     *station.Left // until the result, at most
 }
 
 // Choice is an answer in a blind round. It leaves the station only closed.
