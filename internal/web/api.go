@@ -65,6 +65,7 @@ func newAPI(s *station.Station, version string) (*http.ServeMux, huma.API) {
 	registerItems(api, s)
 	registerEvents(mux, api, s)
 	registerPages(api, s)
+	registerSettings(api, s)
 	registerBackup(api, s)
 	registerDeny(api, s)
 	registerTokens(api, s)

@@ -52,6 +52,8 @@ var scopes = map[string]station.Scope{
 	"acknowledge": owner, // it says that a person has it
 	"edit-item":   owner, "insert-item": owner, "erase-item": owner, "draft": owner, "keep-draft": owner, "mute": owner, "set-expiry": owner,
 	"backup": owner, "pages": owner, "pair": owner, "devices": owner, "revoke-device": owner, "page-options": owner, "set-page-options": owner,
+	// A command that is run here, and where the traffic goes: with the passphrase only.
+	"connection": owner, "change-connection": owner, "change-passphrase": owner,
 	"tokens": owner, "new-token": owner, "revoke-token": owner,
 }
 
