@@ -67,6 +67,7 @@ func newAPI(s *station.Station, version string) (*http.ServeMux, huma.API) {
 	registerPages(api, s)
 	registerBackup(api, s)
 	registerDeny(api, s)
+	registerBooks(api, s)
 	registerTokens(api, s)
 	registerRooms(api, s)
 	registerRounds(api, s)

@@ -21,22 +21,24 @@ const panicWord = "erase everything"
 // maxScript bounds a transcript that is to be written down.
 const maxScript = 32 << 20
 
+// document is a file to keep. A browser that is shown it runs nothing of it.
+type document struct {
+	ContentType string `header:"Content-Type"`
+	Disposition string `header:"Content-Disposition"`
+	NoSniff     string `header:"X-Content-Type-Options"`
+	Policy      string `header:"Content-Security-Policy"`
+	Body        []byte
+}
+
+func download(b []byte, mediaType, name string, err error) (*document, error) {
+	if err != nil {
+		return nil, problem(err)
+	}
+	return &document{mediaType, mime.FormatMediaType("attachment", map[string]string{"filename": name}), "nosniff", "sandbox; default-src 'none'; style-src 'unsafe-inline'", b}, nil
+}
+
 // registerDeny serves what makes a conversation deniable or gone.
 func registerDeny(api huma.API, s *station.Station) {
-	type document struct {
-		ContentType string `header:"Content-Type"`
-		Disposition string `header:"Content-Disposition"`
-		NoSniff     string `header:"X-Content-Type-Options"`
-		Policy      string `header:"Content-Security-Policy"`
-		Body        []byte
-	}
-	download := func(b []byte, mediaType, name string, err error) (*document, error) {
-		if err != nil {
-			return nil, problem(err)
-		}
-		return &document{mediaType, mime.FormatMediaType("attachment", map[string]string{"filename": name}), "nosniff", "sandbox; default-src 'none'; style-src 'unsafe-inline'", b}, nil
-	}
-
 	type export struct {
 		Ref
 		Format string `query:"format" enum:"json,markdown,html,script" default:"json"`

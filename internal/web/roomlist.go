@@ -60,11 +60,9 @@ func (p *Pages) roomRoutes() map[string]func(*visit) {
 	}
 	routes["POST /r/{room}/round/{statement}/end"] = p.endRound
 	routes["POST /r/{room}/agreement/{statement}/stop"] = p.stopSigning
-	if p.cfg.Books != nil {
-		routes["GET /rooms/forge"] = p.showForgeRoom
-		routes["POST /rooms/forge"] = p.forgeRoom
-		routes["POST /r/{room}/export"] = p.exportRoom
-	}
+	routes["GET /rooms/forge"] = p.showForgeRoom
+	routes["POST /rooms/forge"] = p.forgeRoom
+	routes["POST /r/{room}/export"] = p.exportRoom
 	for _, view := range boardViews {
 		routes["GET /r/{room}/"+view] = p.showRoom
 	}
@@ -163,7 +161,6 @@ type roomsPage struct {
 	Open  []roomLine // rooms
 	Asked []roomLine // being made
 	Ended []roomLine // that did not come about
-	Books bool       // rooms can be forged
 }
 
 func (p *Pages) showRooms(v *visit) {
@@ -172,7 +169,7 @@ func (p *Pages) showRooms(v *visit) {
 		p.fail(v, err)
 		return
 	}
-	page := roomsPage{Books: p.cfg.Books != nil}
+	page := roomsPage{}
 	for _, r := range all {
 		switch r.State {
 		case "complete":
