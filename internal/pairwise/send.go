@@ -252,7 +252,7 @@ func (s *Session) nextRecord() bool {
 		if q.held {
 			continue
 		}
-		want := min(wire.MaxRecordData, q.Size-q.off)
+		want := min(s.recordData(c), q.Size-q.off)
 		data := make([]byte, want)
 		if want > 0 {
 			got := q.Read(q.off, data)
@@ -273,6 +273,16 @@ func (s *Session) nextRecord() bool {
 		return true
 	}
 	return false
+}
+
+// recordData is how many bytes of an item one record has at most. A record that has
+// begun is finished before any other, so those of letters are as long as the cells of
+// one round: what is more urgent waits that long for them, and no longer.
+func (s *Session) recordData(c wire.Class) uint32 {
+	if c < wire.ClassLetter {
+		return wire.MaxRecordData
+	}
+	return uint32(min(wire.MaxRecordData, twins*(s.cell-wire.CellOverhead)-wire.RecordHeader))
 }
 
 func (o *sender) begin(r wire.Record) {

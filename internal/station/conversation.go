@@ -119,12 +119,21 @@ func (n *Node) SetLanes(l contact.Lanes) { n.lanes = l }
 
 // Queue hands an accepted item to its session. Its bytes stay in the vault and
 // are read ahead piece by piece.
-func (n *Node) Queue(id contact.ID, o Outgoing) {
+func (n *Node) Queue(id contact.ID, o Outgoing) { n.queue(id, o, nil) }
+
+// queue is Queue for an item whose content may be at hand: then the next cells can
+// carry it, and it need not be read first. A long one is read from the vault all the
+// same.
+func (n *Node) queue(id contact.ID, o Outgoing, content []byte) {
 	conv := n.talks[id]
 	if conv == nil {
 		return
 	}
-	conv.session.Queue(n.outgoing(conv, o), o.Assigned)
+	it := n.outgoing(conv, o)
+	if len(content) <= readAhead {
+		conv.sources[o.ID].data = content
+	}
+	conv.session.Queue(it, o.Assigned)
 }
 
 // outgoing makes an item of what the vault has.

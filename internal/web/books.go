@@ -19,7 +19,7 @@ func registerBooks(api huma.API, s *station.Station) {
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/rooms/{room}/export", "export-room", "A room, written down: played again, as a forgery of it is", 200),
 		func(ctx context.Context, in *export) (*document, error) {
-			return download(s.ExportRoom(ctx, in.Room, in.Self, in.Format))
+			return fileOf(s.ExportRoom(ctx, in.Room, in.Self, in.Format))
 		})
 
 	type forge struct {
@@ -30,7 +30,7 @@ func registerBooks(api huma.API, s *station.Station) {
 	op.MaxBodyBytes = maxScript
 	op.RequestBody = &huma.RequestBody{Description: "a script (docs/negotiation.md)"}
 	huma.Register(api, op, func(ctx context.Context, in *forge) (*document, error) {
-		return download(s.ForgeRoom(ctx, in.RawBody, in.Format))
+		return fileOf(s.ForgeRoom(ctx, in.RawBody, in.Format))
 	})
 }
 

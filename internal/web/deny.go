@@ -30,7 +30,7 @@ type document struct {
 	Body        []byte
 }
 
-func download(b []byte, mediaType, name string, err error) (*document, error) {
+func fileOf(b []byte, mediaType, name string, err error) (*document, error) {
 	if err != nil {
 		return nil, problem(err)
 	}
@@ -46,7 +46,7 @@ func registerDeny(api huma.API, s *station.Station) {
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/contacts/{contact}/transcript", "export", "A conversation, written down: the same bytes as a forgery of it", 200),
 		func(ctx context.Context, in *export) (*document, error) {
-			return download(s.ExportAs(ctx, in.Contact, in.Self, in.Format))
+			return fileOf(s.ExportAs(ctx, in.Contact, in.Self, in.Format))
 		})
 
 	type forge struct {
@@ -65,7 +65,7 @@ func registerDeny(api huma.API, s *station.Station) {
 		if err != nil {
 			return nil, problem(err)
 		}
-		return download(s.Forge(ctx, t, in.Format))
+		return fileOf(s.Forge(ctx, t, in.Format))
 	})
 	op.RequestBody.Required = false // Register takes for granted that a body has bytes
 

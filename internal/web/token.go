@@ -30,11 +30,11 @@ var scopes = map[string]station.Scope{
 
 	"send-signal": station.ScopeSend, "send-letter": station.ScopeSend, "send-written": station.ScopeSend, "cancel": station.ScopeSend,
 
-	"rooms": station.ScopeRead, "room": station.ScopeRead, "export-room": station.ScopeRead,
+	"rooms": station.ScopeRead, "room": station.ScopeRead, "export-room": station.ScopeRead, "mark-room-read": station.ScopeRead, "strays": station.ScopeRead, "refused": station.ScopeRead,
 	"say": station.ScopeNegotiate, "own-side": station.ScopeNegotiate, "keep-own-side": station.ScopeNegotiate,
 	"suggestions": station.ScopeNegotiate, "keep-offer": station.ScopeNegotiate, "drop-offer": station.ScopeNegotiate,
 	"send-offer": station.ScopeNegotiate,
-	"new-room":   owner, "join-room": owner, "decline-room": owner, "erase-room": owner,
+	"new-room":   owner, "join-room": owner, "decline-room": owner, "erase-room": owner, "erase-strays": owner,
 
 	"blind-rounds": station.ScopeRead, "blind-round": station.ScopeRead, "agreements": station.ScopeRead, "agreement": station.ScopeRead,
 	"communiques": station.ScopeRead, "communique-file": station.ScopeRead,
