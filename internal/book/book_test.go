@@ -79,6 +79,9 @@ func TestForgedIsRead(t *testing.T) {
 				t.Errorf("in the copy of %s: %s is %q, want %q", self, k, got[k], w)
 			}
 		}
+		if much, err := Read(b, later.AddDate(1, 0, 0)); err != nil || !much.Room.AgreementsAt(later.AddDate(1, 0, 0))[1].IsAgreed() {
+			t.Errorf("a year later it is not agreed any more: %v", err)
+		}
 		t.Logf("%s: %d statements, %+v, %d bytes", self, book.Said, book.Checked, len(b))
 		if len(v.Alarms) > 0 || v.Refused > 0 || len(v.NotRead) > 0 {
 			t.Errorf("%+v", v.Alarms)

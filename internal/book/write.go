@@ -138,13 +138,25 @@ func endings(room *negotiation.Room, now time.Time) map[negotiation.ID]string {
 	return ends
 }
 
+// kindOf is what people call a line.
+func kindOf(l *Line) string {
+	switch v := l.verb(); v {
+	case "communique":
+		return "communiqué"
+	case "round":
+		return "blind round"
+	default:
+		return v
+	}
+}
+
 func quoted(s string) string { return "“" + s + "”" }
 
 // of names another line for people: what it is, by whom and from when.
 func (p *play) of(name string) string {
 	for i := range p.script.Lines {
 		if l := &p.script.Lines[i]; l.Name == name && name != "" {
-			return fmt.Sprintf("the %s of %s, %s UTC", l.verb(), l.By, l.At.Format(stamp))
+			return fmt.Sprintf("the %s of %s, %s UTC", kindOf(l), l.By, l.At.Format(stamp))
 		}
 	}
 	return "something that is not here"
@@ -152,7 +164,7 @@ func (p *play) of(name string) string {
 
 // entry fills in what a line says; false for lines that people need not read.
 func (p *play) entry(l *Line, e *transcript.RecordEntry) bool {
-	e.Kind = l.verb()
+	e.Kind = kindOf(l)
 	add := func(format string, args ...any) { e.Lines = append(e.Lines, fmt.Sprintf(format, args...)) }
 	about := func(list []string) {
 		for _, n := range list {
@@ -189,7 +201,7 @@ func (p *play) entry(l *Line, e *transcript.RecordEntry) bool {
 			about([]string{l.Draft.Base})
 		}
 	case l.Round != nil:
-		p.roundEntry(l.Round, e, add)
+		p.roundEntry(l.Round, add)
 		about(l.Round.Packages)
 	case l.Agreement != nil:
 		add("level %s", level(l.Agreement.Level))
@@ -283,8 +295,7 @@ func (p *play) offerEntry(l *Line, e *transcript.RecordEntry, add func(string, .
 	e.Text = o.Note
 }
 
-func (p *play) roundEntry(r *Round, e *transcript.RecordEntry, add func(string, ...any)) {
-	e.Kind = "blind round"
+func (p *play) roundEntry(r *Round, add func(string, ...any)) {
 	add("%s; answers leave at %s UTC", r.Mode, r.InputsAt.Format(stamp))
 	if len(r.Parties) > 0 {
 		add("between %s", strings.Join(r.Parties, ", "))

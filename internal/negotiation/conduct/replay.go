@@ -30,7 +30,7 @@ type Checked struct {
 // was written down has no such thing in it. now decides what has lapsed.
 func Replay(room *negotiation.Room, now time.Time) (Checked, error) {
 	r := replay{room: room, now: now, rounds: map[negotiation.ID]*blind.Watch{}, attempts: map[attempt]*seal.Watch{},
-		shakes: map[negotiation.ID]*shake{}, joined: map[negotiation.ID][]negotiation.MemberID{}, proposed: map[negotiation.ID]*negotiation.Round{}}
+		shakes: map[negotiation.ID]*shake{}, last: map[negotiation.ID]time.Time{}, consented: map[party]bool{}, joined: map[negotiation.ID][]negotiation.MemberID{}, proposed: map[negotiation.ID]*negotiation.Round{}}
 	for _, a := range room.AgreementsAt(now) {
 		r.agreements = append(r.agreements, a)
 	}
@@ -55,6 +55,13 @@ type replay struct {
 	agreements []negotiation.AgreementView
 	attempts   map[attempt]*seal.Watch
 	shakes     map[negotiation.ID]*shake
+	consented  map[party]bool               // by core
+	last       map[negotiation.ID]time.Time // when something of an agreement came last
+}
+
+type party struct {
+	of  negotiation.ID
+	who negotiation.MemberID
 }
 
 type attempt struct {
@@ -76,6 +83,8 @@ func (r *replay) hear(st *negotiation.Statement) error {
 		if slices.Contains(b.Parties, st.From) {
 			r.joined[st.ID] = append(r.joined[st.ID], st.From)
 		}
+	case *negotiation.Consent:
+		r.consented[party{b.Core, st.From}] = true
 	case *negotiation.Join:
 		r.joined[b.Of] = append(r.joined[b.Of], st.From)
 	}
@@ -157,6 +166,10 @@ func (r *replay) hearSigning(st *negotiation.Statement, m Message) error {
 		return refused("it is about no agreement that is here")
 	}
 	a := &r.agreements[i]
+	r.last[a.ID] = st.At
+	if !r.consented[party{a.Core, st.From}] {
+		return refused("its sender has not consented to the agreement")
+	}
 	if a.Level == negotiation.Handshake {
 		return r.hearShake(st, m, a)
 	}
@@ -278,17 +291,19 @@ func (r *replay) reportRounds() error {
 }
 
 func (r *replay) reportSignings() error {
-	progress := func(id negotiation.ID, to negotiation.AgreementState) error {
-		if err := r.room.Progress(id, string(to), "", r.now); err != nil && !errors.Is(err, ErrRefused) {
-			return err
-		}
-		return nil
-	}
 	for i := range r.agreements {
 		a := &r.agreements[i]
+		// What came too late changes nothing, here as at the station.
+		tell := func(to negotiation.AgreementState, at time.Time) error {
+			if err := r.room.Progress(a.ID, string(to), "", at); err != nil && !errors.Is(err, ErrRefused) {
+				return err
+			}
+			return nil
+		}
+		progress := func(to negotiation.AgreementState) error { return tell(to, r.last[a.ID]) }
 		others := len(signers(a)) - 1
 		if h := r.shakes[a.ID]; h != nil && len(h.sent) == others && len(h.came) == others {
-			if err := r.room.Progress(a.ID, string(negotiation.AgreementConfirmed), "", r.now); err != nil {
+			if err := progress(negotiation.AgreementConfirmed); err != nil {
 				return err
 			}
 		}
@@ -304,7 +319,7 @@ func (r *replay) reportSignings() error {
 				if w.Reached() < step.at {
 					break
 				}
-				if err := progress(a.ID, step.to); err != nil {
+				if err := progress(step.to); err != nil {
 					return err
 				}
 			}
@@ -314,17 +329,17 @@ func (r *replay) reportSignings() error {
 				for _, pk := range w.Keys() {
 					made.Keys = append(made.Keys, pk[:])
 				}
-				if err := r.room.Sealed(a.ID, made, r.now); err != nil {
+				if err := r.room.Sealed(a.ID, made, r.last[a.ID]); err != nil && !errors.Is(err, ErrRefused) {
 					return err
 				}
 			case r.stopped(a.ID, n):
-				if err := progress(a.ID, negotiation.AgreementStalled); err != nil {
+				if err := progress(negotiation.AgreementStalled); err != nil {
 					return err
 				}
 			}
 		}
 		if !r.now.Before(lapses(a)) {
-			if err := progress(a.ID, negotiation.AgreementLapsed); err != nil {
+			if err := tell(negotiation.AgreementLapsed, r.now); err != nil {
 				return err
 			}
 		}
