@@ -162,6 +162,20 @@ func (p *play) of(name string) string {
 	return "something that is not here"
 }
 
+// values are what a package says, in one line.
+func (p *play) values(name string) string {
+	for i := range p.script.Lines {
+		if l := &p.script.Lines[i]; l.Name == name && l.Package != nil {
+			var list []string
+			for _, k := range sorted(l.Package.Values) {
+				list = append(list, k+": "+l.Package.Values[k])
+			}
+			return strings.Join(list, "; ")
+		}
+	}
+	return p.of(name)
+}
+
 // entry fills in what a line says; false for lines that people need not read.
 func (p *play) entry(l *Line, e *transcript.RecordEntry) bool {
 	e.Kind = kindOf(l)
@@ -202,14 +216,18 @@ func (p *play) entry(l *Line, e *transcript.RecordEntry) bool {
 		}
 	case l.Round != nil:
 		p.roundEntry(l.Round, add)
-		about(l.Round.Packages)
+		for n, name := range l.Round.Packages {
+			add("%d. %s", n+1, p.values(name))
+		}
 	case l.Agreement != nil:
 		add("level %s", level(l.Agreement.Level))
 		if len(l.Agreement.Parties) > 0 {
 			add("between %s", strings.Join(l.Agreement.Parties, ", "))
 		}
 		add("void unless all hold it by %s UTC", l.Agreement.Lapses.Format(stamp))
-		about(l.Agreement.Packages)
+		for _, name := range l.Agreement.Packages {
+			add("%s", p.values(name))
+		}
 		e.Text = l.Agreement.Text
 	case l.Communique != nil:
 		about([]string{l.Communique.Of})

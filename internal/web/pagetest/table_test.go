@@ -323,8 +323,11 @@ func (c chair) ExportRoom(_ context.Context, ref, _, format string) (data []byte
 	if err := c.check(ref); err != nil {
 		return nil, "", "", err
 	}
-	data, err = book.Export(c.source(), format, rand.Reader)
-	return data, "application/octet-stream", "room", err
+	if data, err = book.Export(c.source(), format, rand.Reader); err != nil {
+		return nil, "", "", err
+	}
+	f, err := book.FormOf(format)
+	return data, f.MediaType, "Straits talks" + f.Extension, err
 }
 
 func (c chair) ForgeRoom(_ context.Context, script []byte, format string) (data []byte, mediaType, name string, err error) {
@@ -333,9 +336,10 @@ func (c chair) ForgeRoom(_ context.Context, script []byte, format string) (data 
 		data, err = book.Forge(s, format, rand.Reader)
 	}
 	if err != nil {
-		err = &station.Error{Code: station.CodeInvalid, Text: err.Error()}
+		return nil, "", "", &station.Error{Code: station.CodeInvalid, Text: err.Error()}
 	}
-	return data, "application/octet-stream", "room", err
+	f, err := book.FormOf(format)
+	return data, f.MediaType, "made up" + f.Extension, err
 }
 
 // straits is a negotiation of three in the middle of everything.
