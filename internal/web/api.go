@@ -68,6 +68,7 @@ func newAPI(s *station.Station, version string) (*http.ServeMux, huma.API) {
 	registerSettings(api, s)
 	registerBackup(api, s)
 	registerDeny(api, s)
+	registerBooks(api, s)
 	registerTokens(api, s)
 	registerRooms(api, s)
 	registerRounds(api, s)
