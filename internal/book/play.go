@@ -99,9 +99,8 @@ func perform(s *Script, random io.Reader, onRefused func(i int) (again bool)) (*
 	for i := range s.Lines {
 		p.line = i
 		err := p.do(i, at[i+1])
-		if errors.Is(err, negotiation.ErrRefused) && onRefused != nil {
-			err = nil
-			if onRefused(i) {
+		for onRefused != nil && errors.Is(err, negotiation.ErrRefused) {
+			if err = nil; onRefused(i) {
 				err = p.do(i, at[i+1])
 			}
 		}
