@@ -228,9 +228,15 @@ func (f *forge) speak(l Line) error {
 	}
 	var c Change
 	var err error
-	if l.Kind.opaque() {
+	switch {
+	case l.Kind.opaque():
 		c, err = room.SayOpaque(l.Kind, l.Raw, to, l.At)
-	} else {
+	case l.Kind == kindShow: // its body names what is shown, as that of a withdrawal
+		var of Body
+		if of, err = f.body(Line{Kind: KindWithdraw, Body: l.Body}); err == nil {
+			c, err = room.Show(of.(*Withdraw).Of, to, l.At)
+		}
+	default:
 		var body Body
 		if body, err = f.body(l); err == nil {
 			c, err = room.Say(body, to, l.At)

@@ -18,6 +18,7 @@ type RoomDesk interface {
 	DeclineRoom(ctx context.Context, ref string) (station.RoomInfo, error)
 	EraseRoom(ctx context.Context, ref string) error
 	Say(ctx context.Context, ref string, what station.Saying) (station.Said, error)
+	ShowTo(ctx context.Context, ref, statement, to string) (station.Said, error)
 	OwnSide(ctx context.Context, ref string) (station.OwnSide, error)
 	KeepOwnSide(ctx context.Context, ref string, p station.OwnSide) error
 	Suggest(ctx context.Context, ref, deal string, count int) ([]station.Suggestion, error)
@@ -63,6 +64,7 @@ type RoundSeat struct {
 	MayEnd   bool // the round may be ended here
 	Done     int  // of Steps, for the progress
 	Steps    int
+	Time     *station.Left // until the result, at most
 }
 
 // Choice is an answer in a blind round. It leaves the station only closed.

@@ -65,6 +65,7 @@ func (p *Pages) roomRoutes() map[string]func(*visit) {
 		"GET /rooms/strays":                               p.showStrays,
 		"POST /rooms/strays":                              p.eraseStrays,
 	}
+	routes["POST /r/{room}/s/{statement}/show"] = p.showStatementTo
 	routes["POST /r/{room}/round/{statement}/end"] = p.endRound
 	routes["POST /r/{room}/agreement/{statement}/stop"] = p.stopSigning
 	routes["GET /rooms/forge"] = p.showForgeRoom

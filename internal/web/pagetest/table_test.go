@@ -228,6 +228,21 @@ func (tb *table) progress(t *testing.T, id negotiation.ID, states ...string) {
 	}
 }
 
+func (c chair) ShowTo(_ context.Context, ref, statement, to string) (station.Said, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var id negotiation.ID
+	var member negotiation.MemberID
+	if err := errors.Join(c.check(ref), id.UnmarshalText([]byte(statement)), member.UnmarshalText([]byte(to))); err != nil {
+		return station.Said{}, err
+	}
+	change, err := c.copies[c.self].Room.Show(id, member, c.now())
+	if err != nil {
+		return station.Said{}, &station.Error{Code: station.CodeConflict, Text: "showing what was said", Err: err}
+	}
+	return station.Said{ID: change.Rows[0].ID.String()}, c.deliver(c.self, change)
+}
+
 func (c chair) OwnSide(context.Context, string) (station.OwnSide, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -395,6 +410,7 @@ func straits(now time.Time) negotiation.Script {
 	 {"id": 2, "title": "Fee ceiling", "type": "range", "range": {"min": "0", "max": "10", "step": "0.5", "unit": "% of the toll"}, "affects": ["@member:0", "@member:1"]},
 	 {"id": 3, "title": "Pilotage", "type": "text"},
 	 {"id": 4, "title": "Salvage", "type": "choice", "options": ["joint", "each its own"], "outsiders": ["Dorne"]}]}`)
+	say("", 1, "show", `{"of": "@agenda2"}`, 0)
 	say("", 1, "signal", `{"text": "Between us: Cenia will not move on pilotage."}`, 0)
 	return s
 }
