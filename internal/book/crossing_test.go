@@ -98,7 +98,14 @@ func (c *crowd) step() {
 	if c.dice.IntN(4) == 0 {
 		to = c.rooms[(i+1)%n].Self()
 	}
-	offers := room.View(c.now, func(negotiation.MemberID) string { return "" }).Offers
+	v := room.View(c.now, func(negotiation.MemberID) string { return "" })
+	offers := v.Offers
+	if len(v.Showable) > 0 && c.dice.IntN(8) == 0 {
+		if x, err := room.Show(v.Showable[0], c.rooms[(i+1)%n].Self(), c.now.Add(c.skew[i])); err == nil {
+			c.keep(i, x)
+		}
+		return
+	}
 	value := negotiation.OptionValue(uint64(c.dice.IntN(2)))
 	offer := &negotiation.Offer{Agenda: c.agenda, Gives: []negotiation.Term{{By: room.Self(), Issue: 1, Value: value}}}
 	if c.dice.IntN(3) == 0 {
@@ -168,7 +175,7 @@ func TestCrossing(t *testing.T) {
 				t.Fatal(err)
 			}
 			// That the author says taken before the take has come is all that no line can say.
-			s.Remarks = slices.DeleteFunc(s.Remarks, func(r string) bool { return strings.HasSuffix(r, " stood otherwise: taken.") })
+			s.Remarks = slices.DeleteFunc(s.Remarks, func(r string) bool { return strings.HasSuffix(r, " stood otherwise: taken.") || strings.Contains(r, " showed ") })
 			if len(s.Remarks) > 0 {
 				t.Errorf("seed %d, copy of %s: %q", seed, names[room.Self()], s.Remarks)
 			}
@@ -254,7 +261,7 @@ func TestDishonest(t *testing.T) {
 // spoken is what members said by themselves.
 func spoken(room *negotiation.Room, name func(negotiation.MemberID) string) (out []string) {
 	for _, st := range room.Statements() {
-		if !st.Kind.Vouches() && st.Kind != negotiation.KindTaken {
+		if !st.Kind.Vouches() && st.Kind != negotiation.KindTaken && st.Kind != negotiation.KindShow {
 			out = append(out, st.Time.Format("15:04")+" "+name(st.From)+" "+string(st.Kind))
 		}
 	}

@@ -81,6 +81,7 @@ type Line struct {
 	Take       string      `json:"take,omitempty"`     // an offer
 	Withdraw   string      `json:"withdraw,omitempty"` // an own offer, agreement, consent or round
 	Comment    *Comment    `json:"comment,omitempty"`
+	Show       string      `json:"show,omitempty"` // to one member, what another said to the room
 	Draft      *Draft      `json:"draft,omitempty"`
 	Round      *Round      `json:"round,omitempty"`
 	Join       string      `json:"join,omitempty"`   // a round

@@ -9,8 +9,30 @@ import (
 	"backchannel/internal/negotiation/conduct"
 )
 
+// show makes a line of what a member showed, or a remark.
+func (t *writer) show(st *negotiation.Statement) {
+	if x, ok := t.shown[st.ID]; ok && t.names[x.Statement.ID] != "" {
+		t.add(st, "show", Line{Show: t.names[x.Statement.ID]})
+		return
+	}
+	t.showed(st)
+}
+
+// showed remarks that a member showed something that no line can show again.
+func (t *writer) showed(st *negotiation.Statement) {
+	what := "something that is no statement of another"
+	if x, ok := t.shown[st.ID]; ok {
+		what = "a " + string(x.Statement.Kind) + " of " + t.people[x.Statement.From]
+	}
+	t.script.Remarks = append(t.script.Remarks, t.people[st.From]+" showed "+t.people[st.To]+" alone, "+st.Time.UTC().Format(stamp)+" UTC: "+what+".")
+}
+
 // statement makes the lines of one statement.
 func (t *writer) statement(st *negotiation.Statement) {
+	if st.Kind == negotiation.KindShow {
+		t.show(st)
+		return
+	}
 	switch b := st.Body.(type) {
 	case *negotiation.Signal:
 		t.add(st, "signal", Line{Signal: b.Text})

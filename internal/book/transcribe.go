@@ -36,6 +36,8 @@ func transcribe(src Source, random io.Reader) (*Script, *play, error) {
 	p, err := perform(t.script, random, func(i int) bool {
 		l := &t.script.Lines[i]
 		switch {
+		case l.Show != "": // the tags are gone when all hold the same
+			t.showed(l.of)
 		case l.of != nil && !l.Anyway && l.Unknown == nil:
 			l.Anyway = true
 			return true
@@ -73,6 +75,7 @@ type writer struct {
 	rounds map[negotiation.ID]negotiation.RoundView
 	deals  map[negotiation.ID]negotiation.AgreementView
 	offers map[negotiation.ID]negotiation.OfferView
+	shown  map[negotiation.ID]negotiation.ShownView
 	said   map[party]int // messages of rounds and signings
 	inputs map[party]bool
 	begun  map[party]uint64 // latest attempt to sign
@@ -90,7 +93,7 @@ type party struct {
 func newWriter(src Source) *writer {
 	t := &writer{Source: src, people: map[negotiation.MemberID]string{}, names: map[negotiation.ID]string{}, counts: map[string]int{},
 		rounds: map[negotiation.ID]negotiation.RoundView{}, deals: map[negotiation.ID]negotiation.AgreementView{}, offers: map[negotiation.ID]negotiation.OfferView{},
-		said: map[party]int{}, inputs: map[party]bool{}, begun: map[party]uint64{}, ended: map[negotiation.ID]uint64{},
+		shown: map[negotiation.ID]negotiation.ShownView{}, said: map[party]int{}, inputs: map[party]bool{}, begun: map[party]uint64{}, ended: map[negotiation.ID]uint64{},
 		waiting: map[negotiation.MemberID][]string{}}
 	c := src.Room.Charter()
 	order := []negotiation.MemberID{src.Inviter}
@@ -126,6 +129,9 @@ func newWriter(src Source) *writer {
 	}
 	for _, o := range v.Offers {
 		t.offers[o.ID] = o
+	}
+	for _, x := range v.Shown {
+		t.shown[x.ID] = x
 	}
 	for _, a := range v.Alarms {
 		t.script.Remarks = append(t.script.Remarks, a.Text)
