@@ -85,7 +85,8 @@ type queued struct {
 // byte that is not in a frame yet: 0 for a new item, after a restart what
 // Progress said last, and such an item goes first. An item that is already in
 // frames as a whole is ignored.
-// Nothing of it is sent before the introduction is complete and version 1 in use.
+// Nothing of it is sent before the introduction is complete and version 1 in use, nor
+// while Withheld.
 func (s *Session) Queue(it Item, from uint32) {
 	if it.Class <= wire.ClassControl || it.Class >= wire.Classes || it.Read == nil {
 		panic("pairwise: an item has a class above control and a source")
@@ -241,7 +242,7 @@ func (s *Session) nextRecord() bool {
 		o.begin(wire.Record{Class: wire.ClassControl, Last: true, Item: m.item(), Data: data})
 		return true
 	}
-	if s.phase != Introduced || s.established == 0 {
+	if s.phase != Introduced || s.established == 0 || s.withheld {
 		return false
 	}
 	for c := wire.ClassSignal; c < wire.Classes; c++ {

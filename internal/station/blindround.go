@@ -442,6 +442,52 @@ func (s *Station) inRound(ctx context.Context, doing, room, ref string, f func(*
 	return s.BlindRound(ctx, room, id.String())
 }
 
+// RoundAnswer is the own answer to a round that can still be chosen again, for the
+// page on which that is done; false if none was chosen. No operation of the API has
+// it (docs/decisions/0057).
+func (s *Station) RoundAnswer(ctx context.Context, room, ref string) (c RoundChoice, ok bool, err error) {
+	const doing = "looking at the own answer"
+	err = s.inView(ctx, doing, room, func(tx *vault.Tx, r *openRoom, now time.Time) error {
+		id, round, err := statement[*negotiation.Round](r, doing, ref)
+		if err != nil {
+			return err
+		}
+		a, chosen, err := s.table.conductor().seat(tx, r, now).RoundAnswer(id)
+		if err != nil || !chosen || !now.Before(time.Unix(int64(round.InputsAt), 0)) {
+			return err
+		}
+		c, ok = choiceOf(round, a), true
+		return nil
+	})
+	return c, ok, err
+}
+
+// choiceOf is an answer in the terms of a user.
+func choiceOf(b *negotiation.Round, a blind.Answer) (c RoundChoice) {
+	levels := a.Levels()
+	switch {
+	case b.Mode == negotiation.Single:
+		yes := levels[0] != blind.Refused
+		c.Yes = &yes
+	case b.Mode == negotiation.Ladder && a.Figure() < 0:
+		c.None = true
+	case b.Mode == negotiation.Ladder:
+		c.Limit = b.Figures[a.Figure()].String()
+	default:
+		approve := []int{}
+		for n, level := range levels {
+			if level != blind.Refused {
+				approve = append(approve, n+1)
+			}
+			if level == blind.Green {
+				c.Green = append(c.Green, n+1)
+			}
+		}
+		c.Approve = &approve
+	}
+	return c
+}
+
 // answer is the choice in the terms of package blind; false if it fits no round of
 // this kind. What is wrong with it is not said: an error may be kept.
 func (c RoundChoice) answer(b *negotiation.Round) (a blind.Answer, ok bool) {

@@ -16,7 +16,7 @@ const (
 	Match                    // everybody said yes to Status.Cell, and all know it
 	NoMatch                  // somebody said no to every cell that was opened, and all were
 	Shown                    // own yes to Status.Cell was opened and not answered
-	Lapsed                   // the time is over, or the round was declined, here or elsewhere
+	Lapsed                   // the time is over, or the round was declined, here or elsewhere; here a key may still be owed
 	ViewsDiffer              // parties were sent different things; nobody is named
 	Invalid                  // Status.Who broke the protocol
 	states
