@@ -126,7 +126,7 @@ func ReadExport(b []byte) (*Room, func(MemberID) string, error) {
 		if _, member := names[row.To]; !row.To.IsZero() && !member || row.To == row.From {
 			return nil, nil, refused("a private statement of the export is for nobody")
 		}
-		if s.Erased && e.Kind != kindKeys && e.Kind != kindGossip {
+		if s.Erased && e.Kind != kindKeys && e.Kind != kindGossip && !e.Kind.opaque() {
 			return nil, nil, refused("a statement of the export is said to be erased and is not one that is")
 		}
 		rows = append(rows, row)
