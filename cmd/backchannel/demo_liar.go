@@ -70,7 +70,50 @@ func (t *demoTable) lie(ctx context.Context, n *demoNetwork) error {
 			return err
 		}
 	}
-	return t.caught(ctx)
+	if err := t.caught(ctx); err != nil {
+		return err
+	}
+	return t.showLie(ctx)
+}
+
+// showLie has Borvia show Cenia what Aldmark told it, and checks that Cenia learns
+// who wrote it.
+func (t *demoTable) showLie(ctx context.Context) error {
+	var id negotiation.ID
+	if err := t.seen(ctx, t.borvia, "what it can show", func(v *station.RoomView) (bool, error) {
+		i := slices.IndexFunc(v.Timeline, func(s *negotiation.Statement) bool {
+			b, ok := s.Body.(*negotiation.Signal)
+			return ok && b.Text == toldBorvia && slices.Contains(v.Showable, s.ID)
+		})
+		if i >= 0 {
+			id = v.Timeline[i].ID
+		}
+		return i >= 0, nil
+	}); err != nil {
+		return err
+	}
+	if _, err := t.borvia.api.ShowTo(ctx, t.room, id.String(), t.cenia.name); err != nil {
+		return fmt.Errorf("%s shows what it was told: %w", t.borvia.name, err)
+	}
+	words := ""
+	if err := t.seen(ctx, t.cenia, "what Borvia was told", func(v *station.RoomView) (bool, error) {
+		for _, s := range v.Shown {
+			b, ok := s.Statement.Body.(*negotiation.Signal)
+			if !ok || b.Text != toldBorvia || s.State != negotiation.ShownWritten || s.Statement.From != t.members[t.aldmark] {
+				return false, fmt.Errorf("what was shown is %s", s.State)
+			}
+			words = s.Text
+		}
+		return words != "", nil
+	}); err != nil {
+		return err
+	}
+	t.r.step("shown", map[string]any{"statement": id.String(), "from": t.borvia.name, "to": t.cenia.name, "words": words},
+		"Borvia shows Cenia the sentence that it was told, with the tag that Aldmark made for this. At Cenia stands:")
+	t.r.text("")
+	t.r.text("          %s", words)
+	t.r.text("")
+	return nil
 }
 
 // newest is the text that a member last said to the room, at the station of a view.

@@ -72,7 +72,7 @@ type roundAnswer struct {
 
 // round plays a blind round, which the first party proposes, to its match.
 func (t *demoTable) round(ctx context.Context, p station.RoundProposal, answers []roundAnswer) (out station.RoundItem, err error) {
-	inputs := time.Now().Add(min(max(20*t.slowest, leastInputs), mostInputs)).Truncate(time.Second)
+	inputs := time.Now().Add(min(max(12*t.slowest, leastInputs), mostInputs)).Truncate(time.Second)
 	deadline := inputs.Add(time.Hour)
 	p.InputsAt, p.Deadline = &inputs, &deadline
 	info, err := answers[0].by.api.ProposeRound(ctx, t.room, p)

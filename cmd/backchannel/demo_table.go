@@ -40,7 +40,7 @@ const (
 
 // leastInputs and mostInputs bound how long a blind round of the demo waits for
 // answers. Who is late is left out, so it is far more than the programs need: three
-// statements have to go round before, and it is twenty times as long as the slowest
+// statements have to go round before, and it is a dozen times as long as the slowest
 // took until then.
 const (
 	leastInputs = 15 * time.Second

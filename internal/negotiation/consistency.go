@@ -238,14 +238,29 @@ func (r *Room) others(a, b MemberID) (list []MemberID) {
 	return list
 }
 
-// secret takes a vouch key or vouch tags in.
-func (r *Room) secret(from MemberID, e *Envelope, now time.Time) {
+// withoutSecret is the body that a row keeps of a statement with keys or tags.
+func withoutSecret(k Kind, raw []byte) []byte {
+	if k != kindShow {
+		return nil
+	}
+	b, err := ParseBody(k, raw)
+	if err != nil {
+		return nil
+	}
+	return encode(&showing{Statement: b.(*showing).Statement})
+}
+
+// secret takes a vouch key, vouch tags or a statement that is shown in. row is the id
+// of the statement that brought it.
+func (r *Room) secret(from MemberID, row ID, e *Envelope, now time.Time) {
 	b, err := ParseBody(e.Kind, e.Body)
 	if err != nil || e.Class != ClassPrivate {
 		return // it keeps its place in the chain; without a key its tags cannot be judged
 	}
 	at := uint64(now.Unix())
 	switch b := b.(type) {
+	case *showing:
+		r.shown(from, row, b, now)
 	case *vouchKey:
 		r.local.KeysIn = append(r.local.KeysIn, keyIn{From: from, First: b.First, Key: b.Key, At: at})
 	case *gossip:
@@ -319,6 +334,7 @@ func (r *Room) judge(c *Change, now time.Time) {
 // exchange judges hearsay, passes tags on that are due, and erases what has served
 // or is too old.
 func (r *Room) exchange(c *Change, now time.Time) {
+	r.weigh(now)
 	r.judge(c, now)
 	for _, to := range r.members {
 		if to != r.self && !r.local.Frozen {

@@ -292,9 +292,9 @@ func (r *Room) Apply(from Contact, raw []byte, now time.Time) (Change, error) {
 		}
 		return c, err
 	}
-	if e.Kind == kindKeys || e.Kind == kindGossip {
-		r.secret(member, e, now)
-		e.Body = nil
+	if e.Kind.secret() {
+		r.secret(member, row.ID, e, now)
+		e.Body = withoutSecret(e.Kind, e.Body)
 		row.Raw, row.Erased = e.told(), true
 	} else if e.Class == ClassRoom && len(e.Vouch) > 0 {
 		r.keepTags(member, e.Seq, row.ID, e.Vouch, now)
@@ -385,7 +385,7 @@ func (r *Room) place(a arrived, c *Change) (placed []*Statement) {
 		}
 	}
 	r.compare(c)
-	if s.From != r.self && s.Kind != kindKeys && s.Kind != kindGossip {
+	if s.From != r.self && (!s.Kind.secret() || s.Kind == kindShow) {
 		t := EventStatement
 		if s.Kind.opaque() {
 			t = EventOpaque
@@ -409,7 +409,7 @@ func (r *Room) read(a arrived) *Statement {
 		Kind: e.Kind, Raw: e.Body, Vector: e.Vector, heads: e.Heads}
 	where, known := bodies[e.Kind]
 	switch {
-	case !known || a.row.Erased:
+	case !known || a.row.Erased && len(e.Body) == 0:
 	case s.Private() && !where.private, !s.Private() && !where.room:
 		s.Unreadable = "it may not be said to this audience"
 	default:

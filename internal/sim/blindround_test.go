@@ -160,7 +160,9 @@ func (c *tally) look() {
 			missing = blind.HeaderSize + blind.EchoSize - len(m.Bytes)
 		}
 		c.bodies += len(m.Bytes) + missing - blind.HeaderSize
-		c.statements += rows[s.ID] + missing
+		if c.statements += rows[s.ID] + missing; missing > 0 {
+			c.statements++ // its length takes a byte more
+		}
 		if !s.Private() {
 			c.statements += (p.members - 2) * negotiation.TagSize
 		}

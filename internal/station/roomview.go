@@ -41,6 +41,10 @@ type (
 	RoomStatement = negotiation.Statement
 	// RoomAlarm says what does not fit.
 	RoomAlarm = negotiation.Alarm
+	// RoomShown is what one member showed another of what a third said.
+	RoomShown = negotiation.ShownView
+	// ShownState says what follows from it.
+	ShownState = negotiation.ShownState
 	// RoomPreference is what the own side wrote about an issue.
 	RoomPreference = negotiation.Preference
 	// RoomWalkAway is what the own side could do without an agreement.
@@ -64,11 +68,19 @@ type (
 	RoomConsent = negotiation.Consent
 )
 
-// The types of issues, and the colours that a user gives to packages.
+// The types of issues, the states of what was shown, and the colours that a user
+// gives to packages.
 const (
 	IssueChoice = negotiation.Choice
 	IssueRange  = negotiation.Range
 	IssueText   = negotiation.Text
+
+	ShownByUs         = negotiation.ShownByUs
+	ShownWaits        = negotiation.ShownWaits
+	ShownSame         = negotiation.ShownSame
+	ShownWritten      = negotiation.ShownWritten
+	ShownInconsistent = negotiation.ShownInconsistent
+	ShownUnknown      = negotiation.ShownUnknown
 
 	ColourGreen  = negotiation.Green
 	ColourYellow = negotiation.Yellow

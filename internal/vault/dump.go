@@ -43,8 +43,9 @@ var backupRules = []tableRule{
 		columnRule{"expires", "0"}, columnRule{"verified", "0"}, columnRule{"invitation", "''"})},
 	{name: "lanes", columns: kept("lane", "contact", "leaves")},
 	{name: "erased", columns: kept("contact", "id")},
-	// Invitations that were used here stay used. The rest belongs to a machine.
-	{name: "settings", columns: kept("key", "value"), where: "key LIKE 'used/%'"},
+	// Invitations that were used here stay used, and the published seal key is known to
+	// others (docs/decisions/0059). The rest belongs to a machine.
+	{name: "settings", columns: kept("key", "value"), where: "key LIKE 'used/%' OR key = 'seal-key'"},
 	// Rooms that exist, for reading: a station that was restored says nothing more in
 	// them (docs/decisions/0048).
 	{name: "rooms", where: "length(charter) > 0",

@@ -65,12 +65,15 @@ func newAPI(s *station.Station, version string) (*http.ServeMux, huma.API) {
 	registerItems(api, s)
 	registerEvents(mux, api, s)
 	registerPages(api, s)
+	registerSettings(api, s)
 	registerBackup(api, s)
 	registerDeny(api, s)
+	registerBooks(api, s)
 	registerTokens(api, s)
 	registerRooms(api, s)
 	registerRounds(api, s)
 	registerAgreements(api, s)
+	registerShow(api, s)
 	return mux, api
 }
 

@@ -18,6 +18,7 @@ type RoomDesk interface {
 	DeclineRoom(ctx context.Context, ref string) (station.RoomInfo, error)
 	EraseRoom(ctx context.Context, ref string) error
 	Say(ctx context.Context, ref string, what station.Saying) (station.Said, error)
+	ShowTo(ctx context.Context, ref, statement, to string) (station.Said, error)
 	OwnSide(ctx context.Context, ref string) (station.OwnSide, error)
 	KeepOwnSide(ctx context.Context, ref string, p station.OwnSide) error
 	Suggest(ctx context.Context, ref, deal string, count int) ([]station.Suggestion, error)
@@ -44,10 +45,11 @@ type SeatDesk interface {
 	CommuniqueFile(ctx context.Context, ref, communique, self string) ([]byte, error)
 }
 
-// BookDesk writes rooms down as files, real ones and made-up ones.
+// BookDesk writes rooms down as files, real ones and made-up ones; *station.Station is
+// one. The formats are json, markdown, html and script.
 type BookDesk interface {
-	ExportRoom(ctx context.Context, ref string) ([]byte, error)
-	ForgeRoom(ctx context.Context, script []byte) ([]byte, error)
+	ExportRoom(ctx context.Context, ref, self, format string) (data []byte, mediaType, name string, err error)
+	ForgeRoom(ctx context.Context, script []byte, format string) (data []byte, mediaType, name string, err error)
 }
 
 // RoundSeat is a blind round from the own seat.

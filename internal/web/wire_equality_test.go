@@ -14,6 +14,7 @@ import (
 
 	"backchannel/internal/sim/localnet"
 	"backchannel/internal/station"
+	"backchannel/internal/vault"
 	"backchannel/internal/web"
 	"backchannel/internal/wire"
 )
@@ -27,6 +28,9 @@ func TestUseOfTheAPINeverShowsOnTheWire(t *testing.T) {
 	if testing.Short() {
 		t.Skip("more than half a minute of real time")
 	}
+	cheap := vault.DefaultKDF
+	vault.DefaultKDF = fullKDF // unlocking is the hardest that a caller can drive
+	t.Cleanup(func() { vault.DefaultKDF = cheap })
 	p, err := wire.Preset("demo")
 	if err != nil {
 		t.Fatal(err)

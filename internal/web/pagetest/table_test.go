@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"backchannel/internal/book"
 	"backchannel/internal/negotiation"
 	"backchannel/internal/station"
 	"backchannel/internal/web"
@@ -30,9 +31,9 @@ type table struct {
 	strays []*negotiation.Statement
 	// what the room refused, and what belongs to no room
 	refused []station.Stray
-	rounds map[string]web.RoundSeat
-	signs  map[string]web.SigningSeat
-	now    func() time.Time
+	rounds  map[string]web.RoundSeat
+	signs   map[string]web.SigningSeat
+	now     func() time.Time
 }
 
 const roomID = "00112233445566778899aabbccddeeff"
@@ -227,6 +228,21 @@ func (tb *table) progress(t *testing.T, id negotiation.ID, states ...string) {
 	}
 }
 
+func (c chair) ShowTo(_ context.Context, ref, statement, to string) (station.Said, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var id negotiation.ID
+	var member negotiation.MemberID
+	if err := errors.Join(c.check(ref), id.UnmarshalText([]byte(statement)), member.UnmarshalText([]byte(to))); err != nil {
+		return station.Said{}, err
+	}
+	change, err := c.copies[c.self].Room.Show(id, member, c.now())
+	if err != nil {
+		return station.Said{}, &station.Error{Code: station.CodeConflict, Text: "showing what was said", Err: err}
+	}
+	return station.Said{ID: change.Rows[0].ID.String()}, c.deliver(c.self, change)
+}
+
 func (c chair) OwnSide(context.Context, string) (station.OwnSide, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -310,24 +326,35 @@ func (c chair) CommuniqueFile(context.Context, string, string, string) ([]byte, 
 	return []byte(`{"format":"backchannel communique 1"}`), nil
 }
 
-func (c chair) ExportRoom(context.Context, string) ([]byte, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// source is the own copy of the room as a station writes it down.
+func (c chair) source() book.Source {
 	f := c.copies[c.self]
-	b, err := f.Room.Export(f.Rows, func(m negotiation.MemberID) string { return f.Names[m] })
-	return b, err
+	return book.Source{Room: f.Room, Inviter: c.copies[0].Charter.Self, Names: func(m negotiation.MemberID) string { return f.Names[m] }, Now: c.now()}
 }
 
-func (c chair) ForgeRoom(_ context.Context, script []byte) ([]byte, error) {
-	var s negotiation.Script
-	if err := json.Unmarshal(script, &s); err != nil {
-		return nil, &station.Error{Code: station.CodeInvalid, Text: "reading the negotiation", Err: err}
+func (c chair) ExportRoom(_ context.Context, ref, _, format string) (data []byte, mediaType, name string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.check(ref); err != nil {
+		return nil, "", "", err
 	}
-	f, err := negotiation.Forge(s, rand.Reader)
+	if data, err = book.Export(c.source(), format, rand.Reader); err != nil {
+		return nil, "", "", err
+	}
+	f, err := book.FormOf(format)
+	return data, f.MediaType, "Straits talks" + f.Extension, err
+}
+
+func (c chair) ForgeRoom(_ context.Context, script []byte, format string) (data []byte, mediaType, name string, err error) {
+	s, err := book.ParseScript(script)
+	if err == nil {
+		data, err = book.Forge(s, format, rand.Reader)
+	}
 	if err != nil {
-		return nil, &station.Error{Code: station.CodeInvalid, Text: "forging the room", Err: err}
+		return nil, "", "", &station.Error{Code: station.CodeInvalid, Text: err.Error()}
 	}
-	return f[0].Room.Export(f[0].Rows, func(m negotiation.MemberID) string { return f[0].Names[m] })
+	f, err := book.FormOf(format)
+	return data, f.MediaType, "made up" + f.Extension, err
 }
 
 // straits is a negotiation of three in the middle of everything.
@@ -383,6 +410,7 @@ func straits(now time.Time) negotiation.Script {
 	 {"id": 2, "title": "Fee ceiling", "type": "range", "range": {"min": "0", "max": "10", "step": "0.5", "unit": "% of the toll"}, "affects": ["@member:0", "@member:1"]},
 	 {"id": 3, "title": "Pilotage", "type": "text"},
 	 {"id": 4, "title": "Salvage", "type": "choice", "options": ["joint", "each its own"], "outsiders": ["Dorne"]}]}`)
+	say("", 1, "show", `{"of": "@agenda2"}`, 0)
 	say("", 1, "signal", `{"text": "Between us: Cenia will not move on pilotage."}`, 0)
 	return s
 }
