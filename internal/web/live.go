@@ -150,6 +150,9 @@ func (p *Pages) serveLive(v *visit) {
 		case <-v.r.Context().Done():
 			return
 		case <-v.session.ctx.Done():
+			if p.ending.Load() {
+				return // nobody would answer the page that locked itself: it waits instead
+			}
 			// The page locks itself at once, without waiting for the next click.
 			_, _ = fmt.Fprint(w, "event: locked\ndata: \n\n")
 			_ = rc.Flush()

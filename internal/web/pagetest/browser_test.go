@@ -204,18 +204,32 @@ func (b *tab) path() string {
 func (b *tab) click(selector string) {
 	b.t.Helper()
 	b.within(soon, "the control "+selector, func() bool { return b.has(selector) })
-	b.run(chromedp.ScrollIntoView(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible))
+	b.push(selector, chromedp.ScrollIntoView(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible))
+}
+
+// push does what clicks something. A part of the page that refreshes itself may be
+// replaced after its control was found and before it is clicked: then the browser
+// says that there is no such node, nothing was clicked, and it is looked for again.
+func (b *tab) push(what string, actions ...chromedp.Action) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, soon)
+	defer cancel()
+	for {
+		err := chromedp.Run(ctx, actions...)
+		if err == nil {
+			return
+		}
+		if gone := err.Error(); ctx.Err() != nil || !strings.Contains(gone, "node with given id") && !strings.Contains(gone, "Node is detached") {
+			b.t.Fatalf("pressing %q at %s: %v", what, b.path(), err)
+		}
+	}
 }
 
 // press clicks the button or link with these words.
 func (b *tab) press(words string) {
 	b.t.Helper()
 	path := fmt.Sprintf(`//*[self::button or self::a or self::summary][normalize-space()=%q]`, words)
-	ctx, cancel := context.WithTimeout(b.ctx, soon)
-	defer cancel()
-	if err := chromedp.Run(ctx, chromedp.Click(path, chromedp.BySearch, chromedp.NodeVisible)); err != nil {
-		b.t.Fatalf("pressing %q at %s: %v", words, b.path(), err)
-	}
+	b.push(words, chromedp.Click(path, chromedp.BySearch, chromedp.NodeVisible))
 }
 
 func (b *tab) fill(selector, text string) {
@@ -233,8 +247,12 @@ func (b *tab) fill(selector, text string) {
 	b.run(chromedp.SendKeys(selector, text, chromedp.ByQuery))
 }
 
-// soon is how long the machine itself may take, which may be busy.
-const soon = 45 * time.Second
+// How long the machine itself may take, which may be busy, and how long the network,
+// which misses an epoch when the machine is.
+const (
+	soon    = 45 * time.Second
+	arrives = 3 * time.Minute
+)
 
 func (b *tab) has(selector string) bool {
 	var yes bool
@@ -304,7 +322,11 @@ func (b *tab) accessible(where string) {
 	script := `axe.run(document, {resultTypes: ["violations"]}).then((r) => JSON.stringify(r.violations
 		.filter((v) => v.impact === "serious" || v.impact === "critical")
 		.map((v) => v.id + ": " + v.help + ": " + v.nodes.map((n) => n.html.slice(0, 200) + " " + (n.any[0] || {}).message).join(" | "))))`
-	b.run(chromedp.Evaluate(axe+";0", nil), chromedp.Evaluate(script, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	var loaded bool // once for a page: it is half a megabyte
+	if b.eval("typeof axe !== 'undefined'", &loaded); !loaded {
+		b.run(chromedp.Evaluate(axe+";0", nil))
+	}
+	b.run(chromedp.Evaluate(script, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 	var list []string
 	if err := json.Unmarshal([]byte(found), &list); err != nil {
 		b.t.Fatal(err)
