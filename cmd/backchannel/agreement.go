@@ -22,7 +22,7 @@ whom one of its issues concerns; free text concerns all. Another word in it is a
 agreement, to which nobody has consented. Nothing is agreed until every consent is
 there and everybody has confirmed.`,
 		Example: "  backchannel agreement propose \"Straits talks\" --package 91c03f2a --lapses 7d\n  backchannel agreement consent \"Straits talks\" 5be1f00c",
-	}, agreementProposeCommand(), agreementShowCommand(), agreementConsentCommand(), agreementWithdrawCommand(), agreementSignCommand(), agreementStopCommand())
+	}, agreementProposeCommand(), agreementShowCommand(), agreementConsentCommand(), agreementWithdrawCommand(), agreementSignCommand(), agreementStopCommand(), agreementKeyCommand())
 }
 
 func agreementProposeCommand() *cobra.Command {
@@ -196,4 +196,23 @@ proposed. After everybody has consented and confirmed it is too late.`,
 	})
 	c.Flags().BoolVar(&proposal, "proposal", false, "the agreement itself, which you proposed")
 	return c
+}
+
+func agreementKeyCommand() *cobra.Command {
+	return clientCommand(&cobra.Command{
+		Use: "key", Short: "Show the key with which you sign at level public",
+		Long: `Show the key with which this station signs agreements of level public. It is made when
+it is first shown or used. Publish it where people look for what you say, or hand it to
+whoever shall check: whoever knows that it is yours can tell, with "backchannel verify
+--key", that a communiqué has your signature. Nothing else is signed with it.`,
+		Example: "  backchannel agreement key",
+		Args:    cobra.NoArgs,
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
+			key, err := c.SealKey(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return emit(cmd, map[string]string{"key": key}, func(w io.Writer) { fmt.Fprintln(w, key) })
+		}),
+	})
 }

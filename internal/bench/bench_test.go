@@ -102,6 +102,21 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// No two costs in one plot look alike.
+func TestColours(t *testing.T) {
+	for _, c := range []chart{(&Report{}).plotRounds(), (&Report{}).plotCells()} {
+		n := 0
+		for _, s := range c.series {
+			if !s.Dashed {
+				n++
+			}
+		}
+		if n > len(colours) {
+			t.Errorf("%s: %d lines and %d colours", c.Title, n, len(colours))
+		}
+	}
+}
+
 // Without time or memory a report says what it left out.
 func TestLeftOut(t *testing.T) {
 	r := tinyReport(t, time.Now().Add(-time.Hour))

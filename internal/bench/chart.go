@@ -134,7 +134,7 @@ type (
 	}
 )
 
-var colours = []string{"#1b6ca8", "#c8553d", "#3a7d44", "#7b4b94"}
+var colours = []string{"#1b6ca8", "#c8553d", "#3a7d44", "#7b4b94", "#b8860b"} // one for each link of a round
 
 func (c chart) svg() ([]byte, error) {
 	var xs, ys []float64

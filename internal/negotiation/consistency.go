@@ -269,12 +269,24 @@ func (r *Room) secret(from MemberID, row ID, e *Envelope, now time.Time) {
 				continue
 			}
 			about := r.members[g.From]
-			if about == from || about == r.self || len(r.local.Hearsay) >= maxHeld*len(r.members) {
+			if about == from || about == r.self || r.hearsayVia(from) >= maxHearsay {
 				continue
 			}
 			r.local.Hearsay = append(r.local.Hearsay, hearsay{Via: from, From: about, Seq: g.Seq, ID: g.ID, Tag: g.Tag, Since: at})
 		}
 	}
+}
+
+// hearsayVia counts what one member passed on and cannot be judged yet. Somebody who
+// deceives could otherwise fill the list with what never comes, and what the others
+// pass on about it would find no room.
+func (r *Room) hearsayVia(m MemberID) (n int) {
+	for _, h := range r.local.Hearsay {
+		if h.Via == m {
+			n++
+		}
+	}
+	return n
 }
 
 func (r *Room) keepTags(from MemberID, seq uint64, id ID, tags []byte, now time.Time) {

@@ -8,7 +8,8 @@ import (
 
 // Bounds of what a member can make the others keep besides its chain.
 const (
-	maxHeld    = 256 // statements that arrived before the one they follow, per room
+	maxHeld    = 64  // statements that arrived before the one they follow, per member
+	maxHearsay = 256 // vouch tags that cannot be judged yet, per member that passed them on
 	maxRefused = 64  // refused items that are kept as they came, per member; more are only counted
 )
 
@@ -263,7 +264,7 @@ func (r *Room) Apply(from Contact, raw []byte, now time.Time) (Change, error) {
 		}
 		r.alarm(&c, Alarm{Type: AlarmFork, About: []MemberID{member}, Seq: e.Seq, At: now})
 		return c, nil
-	case len(r.held) >= maxHeld && e.Seq != r.chainOf(row).next():
+	case r.heldOf(member) >= maxHeld && e.Seq != r.chainOf(row).next():
 		err := refused("too many statements wait for one that has not come")
 		row.Refused = err.Error()
 		if r.keepRefused(row) {
@@ -311,6 +312,17 @@ func (r *Room) chainOf(row Row) *chain {
 		return r.said[row.To]
 	}
 	return r.heard[row.From]
+}
+
+// heldOf counts what waits of one member, so that nobody can use up the room that the
+// statements of others need.
+func (r *Room) heldOf(m MemberID) (n int) {
+	for _, h := range r.held {
+		if h.row.From == m {
+			n++
+		}
+	}
+	return n
 }
 
 // known finds what stands where a statement wants to stand.

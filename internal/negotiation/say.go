@@ -184,8 +184,11 @@ func (r *Room) allowed(b Body, to MemberID, now time.Time) error {
 			return refused("a later agenda holds")
 		}
 		for id, other := range v.agendas {
-			if id != b.Of && other.Rev == a.Rev && slices.Contains(other.Confirmed, r.self) {
+			switch mine := id != b.Of && slices.Contains(other.Confirmed, r.self); {
+			case mine && other.Rev == a.Rev:
 				return refused("another agenda with number %d was confirmed already: propose number %d", a.Rev, v.highest+1)
+			case mine && other.Rev > a.Rev:
+				return refused("agenda %d, which is later, was confirmed already: propose number %d", other.Rev, v.highest+1)
 			}
 		}
 	case *Package:

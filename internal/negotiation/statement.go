@@ -116,6 +116,12 @@ type Statement struct {
 	heads []byte
 }
 
+// Spoken reports that somebody said it, as far as a reader is concerned: stations
+// make keys, gossip and the steps of rounds and signings by themselves.
+func (s *Statement) Spoken() bool {
+	return s.Kind != kindKeys && s.Kind != kindGossip && !s.Kind.opaque()
+}
+
 // Private reports that one member was told.
 func (s *Statement) Private() bool { return !s.To.IsZero() }
 

@@ -162,7 +162,8 @@ func (t *table) agreementInfo(tx *vault.Tx, r *openRoom, a *negotiation.Agreemen
 		if x.Self && !r.room.Frozen() {
 			open := a.State == negotiation.AgreementDrafting || a.State == negotiation.AgreementConsenting
 			out.MayConsent = open && !n.Consented
-			going := a.State == negotiation.AgreementReady || a.State == negotiation.AgreementStalled
+			missing := slices.ContainsFunc(a.Needed, func(n negotiation.NeededView) bool { return !n.Consented })
+			going := a.State == negotiation.AgreementReady || a.State == negotiation.AgreementStalled && !missing && len(out.Blocked) == 0
 			out.MaySign = signs && going && (!p.Approved || a.State == negotiation.AgreementStalled)
 			out.MayStop = signs && p.Approved && !x.Shared && !a.State.Final()
 		}

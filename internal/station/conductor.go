@@ -131,8 +131,16 @@ func (c *conductor) said(tx *vault.Tx, r *openRoom, s *conduct.Seat, st *negotia
 			}
 		}
 	case *negotiation.Withdraw:
+		if err := s.CheckTakingBack(b.Of); err != nil {
+			return nil, err
+		}
 		return s.RoundTick()
 	case *negotiation.Agreement:
+		if b.Replaces != nil {
+			if err := s.CheckTakingBack(*b.Replaces); err != nil {
+				return nil, err
+			}
+		}
 		return nil, s.CheckAgreement(b)
 	case *negotiation.Consent:
 		for _, a := range r.room.AgreementsAt(s.Now) {

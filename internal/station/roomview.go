@@ -25,6 +25,8 @@ type (
 	RoomPackage = negotiation.PackageView
 	// RoomOffer is an offer as a card shows it.
 	RoomOffer = negotiation.OfferView
+	// RoomUnsent is an offer that was kept and not sent.
+	RoomUnsent = negotiation.UnsentOffer
 	// RoomTerm is one thing that an offer gives or gets.
 	RoomTerm = negotiation.Term
 	// RoomDraft is a version of a text.
@@ -62,6 +64,8 @@ type (
 	RoomLetter = negotiation.Letter
 	// RoomComment is the body of a remark.
 	RoomComment = negotiation.Comment
+	// RoomConsent is the body of a consent.
+	RoomConsent = negotiation.Consent
 )
 
 // The types of issues, the states of what was shown, and the colours that a user

@@ -56,8 +56,9 @@ type outcome struct {
 
 // queued is a message that goes to the session of a contact.
 type queued struct {
-	to   contact.ID
-	item Outgoing
+	to      contact.ID
+	item    Outgoing
+	content []byte
 }
 
 func newTable(v *vault.Vault, lanes int, drivers []opaque) *table {
@@ -233,7 +234,7 @@ func (b *batch) send(out []negotiation.Out) error {
 		if err != nil {
 			return err
 		}
-		b.sent = append(b.sent, queued{to, Outgoing(it)})
+		b.sent = append(b.sent, queued{to, Outgoing(it), o.Raw})
 	}
 	return nil
 }

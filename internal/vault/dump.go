@@ -49,7 +49,7 @@ var backupRules = []tableRule{
 	// Rooms that exist, for reading: a station that was restored says nothing more in
 	// them (docs/decisions/0048).
 	{name: "rooms", where: "length(charter) > 0",
-		columns: append(kept("number", "form", "room", "created", "formation", "charter", "lasting", "private"), columnRule{"local", "lasting"})},
+		columns: append(kept("number", "form", "room", "created", "formation", "charter", "lasting", "private", "looked"), columnRule{"local", "lasting"})},
 	{name: "room_members", where: inRooms, columns: kept("room", "contact")},
 	{name: "room_rows", where: inRooms, columns: kept("room", "number", "sender", "told", "at", "id", "raw", "erased", "refused")},
 	// What arrived in part is offered again or belongs to the gap.

@@ -25,12 +25,11 @@ type PagesConfig struct {
 // Sessions are in memory only; whoever restarts the station signs in again.
 type Pages struct {
 	*screens
-	s      *station.Station
-	desk   RoomDesk
-	seats  SeatDesk
-	looked looked
-	cfg    PagesConfig
-	mux    *http.ServeMux
+	s     *station.Station
+	desk  RoomDesk
+	seats SeatDesk
+	cfg   PagesConfig
+	mux   *http.ServeMux
 
 	sessions sessions
 	doors    [2]door // tries of passphrases from this machine, and from paired devices
@@ -131,6 +130,7 @@ func (p *Pages) routes() {
 		"POST /settings/pair":             p.newPairing,
 		"POST /settings/devices/{device}": p.revokeDevice,
 		"POST /settings/connection":       p.saveConnection,
+		"GET /settings/key":               p.showSealKey,
 		"GET /settings/tokens":            p.showTokens,
 		"POST /settings/tokens":           p.newToken,
 		"POST /settings/tokens/{token}":   p.revokeToken,

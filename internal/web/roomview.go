@@ -221,6 +221,12 @@ func (r *roomView) Href(id station.StatementID) string {
 		return base + "/communique/" + id.String()
 	case "agenda":
 		return base + "/table"
+	case "consent": // where what it consents to is shown
+		for _, a := range r.Agreements {
+			if b, ok := s.Body.(*station.RoomConsent); ok && a.Core == b.Core {
+				return base + "/agreement/" + a.ID.String()
+			}
+		}
 	}
 	return base + "/s/" + id.String()
 }

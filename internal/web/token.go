@@ -30,12 +30,12 @@ var scopes = map[string]station.Scope{
 
 	"send-signal": station.ScopeSend, "send-letter": station.ScopeSend, "send-written": station.ScopeSend, "cancel": station.ScopeSend,
 
-	"rooms": station.ScopeRead, "room": station.ScopeRead,
+	"rooms": station.ScopeRead, "room": station.ScopeRead, "mark-room-read": station.ScopeRead, "strays": station.ScopeRead, "refused": station.ScopeRead,
 	"say": station.ScopeNegotiate, "own-side": station.ScopeNegotiate, "keep-own-side": station.ScopeNegotiate,
 	"show-to":     station.ScopeNegotiate,
 	"suggestions": station.ScopeNegotiate, "keep-offer": station.ScopeNegotiate, "drop-offer": station.ScopeNegotiate,
 	"send-offer": station.ScopeNegotiate,
-	"new-room":   owner, "join-room": owner, "decline-room": owner, "erase-room": owner,
+	"new-room":   owner, "join-room": owner, "decline-room": owner, "erase-room": owner, "erase-strays": owner,
 
 	"blind-rounds": station.ScopeRead, "blind-round": station.ScopeRead, "agreements": station.ScopeRead, "agreement": station.ScopeRead,
 	"communiques": station.ScopeRead, "communique-file": station.ScopeRead,
@@ -47,7 +47,7 @@ var scopes = map[string]station.Scope{
 	// Whom one meets, and what is erased, is a person's decision. forge is the
 	// person's as well: it can begin with a real conversation.
 	"unlock": owner, "lock": owner, "invite": owner, "cancel-invitation": owner, "accept": owner, "rename": owner,
-	"words": owner, "confirm": owner, "assign-lane": owner, "free-lane": owner,
+	"words": owner, "confirm": owner, "deliver": owner, "assign-lane": owner, "free-lane": owner,
 	"forge": owner, "burn": owner, "panic": owner, "new-vault": owner,
 	"acknowledge": owner, // it says that a person has it
 	"edit-item":   owner, "insert-item": owner, "erase-item": owner, "draft": owner, "keep-draft": owner, "mute": owner, "set-expiry": owner,

@@ -13,6 +13,10 @@ import (
 func (r *Round) advance(now time.Time, fresh [32]byte) error {
 	for !r.over && r.at != Proposed {
 		r.emit(now, fresh)
+		if r.at == Lapsed && r.step == StepKey { // declined: the key was all that was owed
+			r.erase()
+			return nil
+		}
 		if !r.complete() {
 			return nil
 		}

@@ -121,6 +121,20 @@ func (s *Seat) AnswerRound(id negotiation.ID, a blind.Answer) error {
 	return s.keepRound(id, r)
 }
 
+// RoundAnswer is the answer that was chosen last; false if there is none here.
+func (s *Seat) RoundAnswer(id negotiation.ID) (blind.Answer, bool, error) {
+	m, err := s.machine(KindRound, id)
+	if err != nil || m == nil {
+		return blind.Answer{}, false, err
+	}
+	r, err := blind.Load(m.State)
+	if err != nil {
+		return blind.Answer{}, false, nil //nolint:nilerr // the next tick ends it
+	}
+	a, ok := r.Chosen()
+	return a, ok, nil
+}
+
 // DeclineRound ends a round for this member, joined or not, before its answer left.
 // Nothing is sent: to the others it looks like one that lapses.
 func (s *Seat) DeclineRound(id negotiation.ID) error {
@@ -263,7 +277,10 @@ func (s *Seat) endWithdrawn(id negotiation.ID) error {
 	if _, err := r.Decline(); err != nil {
 		return nil //nolint:nilerr // it had gone further: it ends as it ends
 	}
-	return s.keepRound(id, r)
+	if err := s.keepRound(id, r); err != nil {
+		return err
+	}
+	return s.Store.Drop(KindRound, id) // everybody knows that it is over: no key of it is awaited
 }
 
 // RoundWake is when RoundTick is due though nothing came in; zero if never. It does

@@ -28,9 +28,11 @@ type table struct {
 	own    []station.OwnSide
 	alarms []negotiation.Alarm
 	strays []*negotiation.Statement
-	rounds map[string]web.RoundSeat
-	signs  map[string]web.SigningSeat
-	now    func() time.Time
+	// what the room refused, and what belongs to no room
+	refused []station.Stray
+	rounds  map[string]web.RoundSeat
+	signs   map[string]web.SigningSeat
+	now     func() time.Time
 }
 
 const roomID = "00112233445566778899aabbccddeeff"
@@ -125,6 +127,46 @@ func (c chair) DeclineRoom(context.Context, string) (station.RoomInfo, error) {
 }
 
 func (c chair) EraseRoom(context.Context, string) error { return nil }
+
+func (c chair) MarkRoom(context.Context, string, int64) error { return nil }
+
+func (c chair) KeepOffer(_ context.Context, _ string, number uint64, offer json.RawMessage) (uint64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	body, err := negotiation.BodyFromJSON(negotiation.KindOffer, offer)
+	if err != nil {
+		return 0, &station.Error{Code: station.CodeInvalid, Text: "keeping the offer", Err: err}
+	}
+	return c.copies[c.self].Room.KeepDraft(number, *body.(*negotiation.Offer))
+}
+
+func (c chair) DropOffer(_ context.Context, _ string, number uint64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.copies[c.self].Room.DropDraft(number)
+	return nil
+}
+
+func (c chair) SendOffer(ctx context.Context, ref string, number uint64, to string) (station.Said, error) {
+	c.mu.Lock()
+	o, ok := c.copies[c.self].Room.Unsent(number)
+	c.mu.Unlock()
+	b, err := json.Marshal(o)
+	if !ok || err != nil {
+		return station.Said{}, &station.Error{Code: station.CodeNotFound, Text: "sending the offer: there is no kept offer of that number", Err: err}
+	}
+	said, err := c.Say(ctx, ref, station.Saying{Kind: "offer", To: to, Body: b})
+	if err == nil {
+		err = c.DropOffer(ctx, ref, number)
+	}
+	return said, err
+}
+
+func (c chair) RefusedIn(context.Context, string) ([]station.Stray, error) { return c.refused, nil }
+
+func (c chair) Strays(context.Context) ([]station.Stray, error) { return c.refused, nil }
+
+func (c chair) EraseStrays(context.Context) error { return nil }
 
 func (c chair) Say(_ context.Context, ref string, what station.Saying) (station.Said, error) {
 	c.mu.Lock()
@@ -248,6 +290,13 @@ func (c chair) Round(_ context.Context, _, round string) (web.RoundSeat, error) 
 	return s, nil
 }
 
+func (c chair) Chosen(_ context.Context, _, round string) (web.Choice, bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.rounds[round]
+	return s.Choice, s.Chosen, nil
+}
+
 func (c chair) Choose(_ context.Context, _, round string, choice web.Choice) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -368,6 +417,11 @@ func straitsTable(t *testing.T, outsider bool) *table {
 		"You can know this, because nobody but Cenia and you could have made the tag that Borvia passed on. You cannot prove it to anybody else."}}
 	first := tb.copies[0].Room.View(tb.now(), func(negotiation.MemberID) string { return "" })
 	tb.strays = []*negotiation.Statement{{ID: negotiation.ID{1}, From: tb.copies[2].Charter.Self, Seq: 99, Time: tb.now(), At: tb.now(), Kind: "ballot", Raw: []byte{0xa1, 1, 2}}}
+	tb.refused = []station.Stray{{Name: "Cenia", Time: tb.now(), Reason: "another statement stands in its place", Size: 3, Raw: []byte{0xa1, 1, 2}}}
+	kept := negotiation.Offer{Agenda: first.Agenda.ID, Gives: first.Offers[0].Gets, Gets: first.Offers[0].Gives, Note: "Only if Thursday goes well."}
+	if _, err := tb.copies[0].Room.KeepDraft(0, kept); err != nil {
+		t.Fatal(err)
+	}
 	tb.progress(t, tb.id("r2"), "keyed")
 	tb.progress(t, tb.id("r3"), "keyed")
 	tb.progress(t, tb.id("a2"), "confirmed")
