@@ -22,7 +22,7 @@ import (
 // firstStart is a guided set-up in a browser whose address the station's own pages
 // take over.
 type firstStart struct {
-	ln      net.Listener
+	ln      *web.Crowd
 	srv     *http.Server
 	handler atomic.Pointer[http.Handler]
 	key     string
@@ -54,15 +54,17 @@ func beginFirstStart(ctx context.Context, cmd *cobra.Command, config, page strin
 		return nil, err
 	}
 	f := &firstStart{key: setup.Key()}
-	if f.ln, err = net.Listen("tcp", page); err != nil {
+	tcp, err := net.Listen("tcp", page)
+	if err != nil {
 		return nil, fmt.Errorf("starting the set-up: %w: choose another --page", err)
 	}
+	f.ln = web.NewCrowd(tcp, web.LocalBounds)
 	gate, link, err := localGate(f.ln, nil)
 	if err != nil {
 		return nil, errors.Join(err, f.ln.Close())
 	}
 	f.set(setup.Handler(gate))
-	f.srv = pageServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*f.handler.Load()).ServeHTTP(w, r) }), log)
+	f.srv = pageServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*f.handler.Load()).ServeHTTP(w, r) }), f.ln, log)
 	f.srv.BaseContext = func(net.Listener) context.Context { return ctx }
 	failed := make(chan error, 1)
 	go func() { failed <- f.srv.Serve(f.ln) }()
@@ -80,10 +82,11 @@ func beginFirstStart(ctx context.Context, cmd *cobra.Command, config, page strin
 
 func (f *firstStart) set(h http.Handler) { f.handler.Store(&h) }
 
-// pageServer has the limits of every listener for browsers.
-func pageServer(h http.Handler, log *slog.Logger) *http.Server {
+// pageServer has the limits of every listener for browsers. What does not say within
+// ReadHeaderTimeout what it wants, TLS included, is closed.
+func pageServer(h http.Handler, crowd *web.Crowd, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 1 << 14, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: 1 << 14, ConnContext: crowd.Context, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 32}, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }

@@ -68,19 +68,31 @@ func (p *passphraseFlags) choose(cmd *cobra.Command) ([]byte, error) {
 		if !terminal(cmd.InOrStdin()) {
 			return nil, usage("a new vault needs a passphrase: give it with --passphrase-fd, as the systemd credential %s, or on a terminal", credentialName)
 		}
-		if b, err = prompt(cmd, "New passphrase: "); err != nil {
-			return nil, err
-		}
-		again, err := prompt(cmd, "Once more: ")
-		if err != nil {
-			return nil, err
-		}
-		if string(again) != string(b) {
-			return nil, errors.New("the two passphrases differ: start again")
-		}
+		return promptTwice(cmd)
 	}
 	if len(b) == 0 {
-		return nil, errors.New("an empty passphrase protects nothing: choose one")
+		return nil, errEmptyPassphrase
+	}
+	return b, nil
+}
+
+var errEmptyPassphrase = errors.New("an empty passphrase protects nothing: choose one")
+
+// promptTwice asks for a new passphrase on the terminal.
+func promptTwice(cmd *cobra.Command) ([]byte, error) {
+	b, err := prompt(cmd, "New passphrase: ")
+	if err != nil {
+		return nil, err
+	}
+	again, err := prompt(cmd, "Once more: ")
+	if err != nil {
+		return nil, err
+	}
+	if string(again) != string(b) {
+		return nil, errors.New("the two passphrases differ: start again")
+	}
+	if len(b) == 0 {
+		return nil, errEmptyPassphrase
 	}
 	return b, nil
 }

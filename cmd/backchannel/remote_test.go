@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -187,6 +188,31 @@ func TestRemotePages(t *testing.T) {
 		}
 	}
 	signIn()
+
+	// Somebody in that network opens connections and leaves them open: they give way
+	// to each other, and neither the phone nor the station's own socket is kept out.
+	const many = 200
+	flood := make([]net.Conn, many)
+	for i := range flood {
+		if flood[i], err = net.Dial("tcp", address); err != nil {
+			t.Fatal(err)
+		}
+		defer flood[i].Close()
+	}
+	if _, err := c.Status(t.Context()); err != nil {
+		t.Errorf("the socket during a flood: %v", err)
+	}
+	if res, _ := ask(phone, http.MethodGet, base+"/help", "", nil); res.StatusCode != http.StatusOK {
+		t.Errorf("a paired device during a flood: %d", res.StatusCode)
+	}
+	for _, conn := range flood[:many-web.RemoteBounds.Strangers] {
+		if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("a connection too many is held: %v", err)
+		}
+	}
 	stop()
 
 	// The same certificate and the same devices after a restart; sessions are over.

@@ -30,7 +30,7 @@ every other's; whoever takes part must be a contact of all. Nothing said in a ro
 proves anything to outsiders, and "backchannel forge" makes up whole rooms.`,
 		Example: "  backchannel room new \"Straits talks\" --self Aldmark --with Borvia --with Cenia\n  backchannel room list",
 	}, roomNewCommand(), roomListCommand(), roomShowCommand(), roomJoinCommand(), roomDeclineCommand(), roomEraseCommand(),
-		roomSayCommand(), roomCommentCommand(), roomShowToCommand(), roomTimelineCommand(), roomOwnCommand(), roomSuggestCommand(), roomStraysCommand())
+		roomReadCommand(), roomSayCommand(), roomCommentCommand(), roomShowToCommand(), roomTimelineCommand(), roomOwnCommand(), roomSuggestCommand(), roomStraysCommand())
 }
 
 func roomNewCommand() *cobra.Command {

@@ -107,7 +107,7 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 		laneCommand(), muteCommand(true), muteCommand(false), expireCommand(),
 		sendCommand(), draftCommand(), inboxCommand(), readCommand(), ackCommand(), cancelCommand(), searchCommand(), followCommand(),
 		editCommand(), insertCommand(), eraseCommand(),
-		statusCommand(), unlockCommand(), lockCommand(), backupCommand())
+		statusCommand(), unlockCommand(), lockCommand(), settingsCommand(), backupCommand())
 	group("deny", "Leave no proof and no trace:", exportCommand(), forgeCommand(), burnCommand(), panicCommand())
 	group("negotiate", "Negotiate:", roomCommand(), agendaCommand(), packageCommand(), offerCommand(), textCommand(), roundCommand(), agreementCommand(), communiqueCommand())
 	group("check", "Check what was agreed:", verifyCommand())

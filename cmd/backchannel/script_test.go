@@ -8,11 +8,15 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"backchannel/internal/vault"
 )
 
 // TestMain lets scripts run the program as the command "backchannel", each time
-// in a process of its own.
+// in a process of its own. Passphrases are cheap in it: what Argon2id costs is
+// tested in the vault.
 func TestMain(m *testing.M) {
+	vault.DefaultKDF = vault.KDF{Time: 1, Memory: 8, Threads: 1}
 	testscript.Main(m, map[string]func(){
 		"backchannel": main,
 	})

@@ -59,11 +59,15 @@ func openSite(cfg station.Config, s *station.Station, pages *web.Pages, first *f
 }
 
 func (o *site) openLocal(address, url string, first *firstStart) (err error) {
-	var ln net.Listener
+	var ln *web.Crowd
 	if first != nil {
 		ln = first.ln
-	} else if ln, err = net.Listen("tcp", address); err != nil {
-		return fmt.Errorf("listening for browsers: %w: choose another page in %s", err, station.ConfigName)
+	} else {
+		tcp, err := net.Listen("tcp", address)
+		if err != nil {
+			return fmt.Errorf("listening for browsers: %w: choose another page in %s", err, station.ConfigName)
+		}
+		ln = web.NewCrowd(tcp, web.LocalBounds)
 	}
 	g, link, err := localGate(ln, o.cfg.Hosts)
 	if err != nil {
@@ -77,7 +81,7 @@ func (o *site) openLocal(address, url string, first *firstStart) (err error) {
 		first.set(o.pages.Handler(g))
 		o.gates = append(o.gates, gate{ln, first.srv, true})
 	} else {
-		o.add(ln, g)
+		o.add(ln, ln, g)
 	}
 	o.at.Local = link
 	o.log.Info("station: pages", "url", link)
@@ -107,16 +111,17 @@ func (o *site) openRemote(address string) error {
 	if err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp", address)
+	tcp, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("listening for other devices: %w", err)
 	}
+	ln := web.NewCrowd(tcp, web.RemoteBounds)
 	hosts := append([]string{strings.ToLower(address)}, lowered(o.cfg.Hosts)...)
 	if port == "443" {
 		hosts = append(hosts, strings.ToLower(host))
 	}
 	secure := tls.NewListener(ln, &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}})
-	o.add(secure, web.Gate{Hosts: hosts, Remote: true, Secure: true, Port: port})
+	o.add(secure, ln, web.Gate{Hosts: hosts, Remote: true, Secure: true, Port: port})
 	o.at.Remote, o.at.Fingerprint = "https://"+address, fingerprint
 	o.log.Info("station: pages for paired devices", "url", "https://"+address, "fingerprint", fingerprint)
 	return nil
@@ -130,8 +135,9 @@ func lowered(all []string) []string {
 	return out
 }
 
-func (o *site) add(ln net.Listener, g web.Gate) {
-	o.gates = append(o.gates, gate{ln, pageServer(o.pages.Handler(g), o.log), false})
+// add serves a gate on ln, which is crowd or speaks TLS on it.
+func (o *site) add(ln net.Listener, crowd *web.Crowd, g web.Gate) {
+	o.gates = append(o.gates, gate{ln, pageServer(o.pages.Handler(g), crowd, o.log), false})
 }
 
 // serve serves until ctx ends.

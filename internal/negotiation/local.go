@@ -104,7 +104,7 @@ func (r *Room) RoundProgress(id ID, to RoundState, o Outcome, now time.Time) err
 		return refused("a round that is %s cannot become %q", v.State, string(to))
 	}
 	if r.local.Progress == nil {
-		r.local.Progress, r.local.Notes = map[ID]string{}, map[ID]string{}
+		r.local.Progress = map[ID]string{}
 	}
 	if r.local.Outcomes == nil {
 		r.local.Outcomes = map[ID]Outcome{}
@@ -149,7 +149,10 @@ func (r *Room) Progress(id ID, state, note string, now time.Time) error {
 		return err
 	}
 	if r.local.Progress == nil {
-		r.local.Progress, r.local.Notes = map[ID]string{}, map[ID]string{}
+		r.local.Progress = map[ID]string{}
+	}
+	if r.local.Notes == nil { // also in a room made again, of which only rounds were reported
+		r.local.Notes = map[ID]string{}
 	}
 	r.local.Progress[id], r.local.Notes[id] = state, note
 	return nil

@@ -187,7 +187,7 @@ func TestBlindRoundsOverTheNetwork(t *testing.T) {
 			if testing.Short() && c.bar == 0 {
 				t.Skip("minutes of protocol time")
 			}
-			p := newParley(t, "small", c.members, c.members, c.packages, 3)
+			p := newParley(t, start(t, "small", c.members, 3), c.members, c.packages)
 			if c.letters {
 				rng := rand.New(rand.NewPCG(3, 1))
 				send(t, p.s, 0, 1, contact.Letter, 400_000, rng)
@@ -247,7 +247,7 @@ func TestAnswersLeaveOnTime(t *testing.T) {
 		{"late, one", map[time.Duration]station.RoundChoice{2 * time.Second: approve(3)}},
 		{"three times", map[time.Duration]station.RoundChoice{70 * time.Second: approve(1), 30 * time.Second: approve(2), time.Second: approve(4)}},
 	} {
-		p := newParley(t, "small", 3, 2, 4, 8)
+		p := newParley(t, start(t, "small", 3, 8), 2, 4)
 		g := game{p: p, parties: 2, x: station.RoundProposal{Mode: "list", Packages: p.packages}, choose: func(int) station.RoundChoice { return approve() }}
 		g.propose(100 * time.Second)
 		g.answer(0)

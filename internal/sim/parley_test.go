@@ -27,9 +27,9 @@ type parley struct {
 
 // newParley has the first members of a simulated network make a room, with an agenda
 // that holds and packages on the table.
-func newParley(t testing.TB, preset string, stations, members, packages int, seed uint64) *parley {
+func newParley(t testing.TB, s *sim.Sim, members, packages int) *parley {
 	t.Helper()
-	p := &parley{t: t, s: start(t, preset, stations, seed), members: members}
+	p := &parley{t: t, s: s, members: members}
 	p.s.Run(time.Second)
 	for i := range members {
 		for j := range i {
@@ -64,7 +64,7 @@ func (p *parley) until(limit time.Duration, what string, cond func() bool) time.
 	p.t.Helper()
 	began := p.s.Net.Now()
 	if !p.s.RunUntil(limit, cond) {
-		p.t.Fatalf("after %v: %s", limit, what)
+		p.t.Fatalf("after %v %s", limit, what)
 	}
 	return p.s.Net.Now().Sub(began)
 }

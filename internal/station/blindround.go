@@ -49,6 +49,16 @@ type RoundInfo struct {
 	Problem string     `json:"problem,omitempty" doc:"why it cannot take place"`
 }
 
+// Ended reports that nothing is waited for any more. A round that was shown and not
+// answered, or lapsed, may still change if an opening comes late.
+func (r RoundInfo) Ended() bool {
+	switch r.State {
+	case "match", "no match", "shown, unanswered", "lapsed", "views differ", "invalid":
+		return true
+	}
+	return false
+}
+
 // RoundProgress is how far a round is. It does not depend on answers.
 type RoundProgress struct {
 	Step  int   `json:"step" doc:"steps that all parties have taken"`

@@ -24,10 +24,15 @@ import (
 // Connection is what of the configuration can be changed while a station runs. It
 // holds when the station starts again.
 type Connection struct {
-	SOCKS5 string   // host:port of the proxy, "" for none
-	Page   string   // loopback host:port of the pages, "" for none
-	Remote string   // host:port for paired devices, "" for none
-	Notify []string // command and arguments, empty for none
+	SOCKS5 string   `json:"socks5" doc:"host:port of the proxy, empty for none"`
+	Page   string   `json:"page" doc:"loopback host:port of the pages, empty for none"`
+	Remote string   `json:"remote" doc:"host:port for paired devices, empty for none"`
+	Notify []string `json:"notify" doc:"the command that runs when something has arrived, and its arguments; empty for none"`
+}
+
+// Same tells whether two say the same.
+func (n Connection) Same(other Connection) bool {
+	return n.SOCKS5 == other.SOCKS5 && n.Page == other.Page && n.Remote == other.Remote && slices.Equal(n.Notify, other.Notify)
 }
 
 // Connection returns that part of a configuration.

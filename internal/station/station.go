@@ -40,6 +40,8 @@ type Station struct {
 	damaged int // contacts in the vault whose keys could not be read
 
 	pages pageState // devices.go
+
+	reconnect, asking sync.Mutex // connect.go
 }
 
 // Open reads a station's files and makes it ready to run, locked. A folder that

@@ -28,6 +28,7 @@ func TestDeny(t *testing.T) {
 	if testing.Short() {
 		t.Skip("most of a minute of real time")
 	}
+	t.Parallel() // it waits for a network of its own
 	p, err := wire.Preset("demo")
 	if err != nil {
 		t.Fatal(err)

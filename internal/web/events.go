@@ -15,6 +15,12 @@ import (
 // side notices when the other is gone.
 const keepAlive = 15 * time.Second
 
+// patience gives a stream the time in which whoever listens must take what is
+// written next; a device that went away without a word holds its place no longer.
+func patience(rc *http.ResponseController) {
+	_ = rc.SetWriteDeadline(time.Now().Add(4 * keepAlive)) // a test's writer has none
+}
+
 // registerEvents serves GET /v1/events as server-sent events, one JSON notice
 // each. A stream that is not read loses events, never the station's time.
 func registerEvents(mux *http.ServeMux, api huma.API, s *station.Station) {
@@ -30,6 +36,7 @@ func registerEvents(mux *http.ServeMux, api huma.API, s *station.Station) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusOK)
 		rc := http.NewResponseController(w)
+		defer func() { _ = rc.SetWriteDeadline(time.Time{}) }() // the connection serves others after it
 		tick := time.NewTicker(keepAlive)
 		defer tick.Stop()
 		var check <-chan time.Time // a program's stream ends with its token, also if nothing happens
@@ -42,6 +49,7 @@ func registerEvents(mux *http.ServeMux, api huma.API, s *station.Station) {
 			if rc.Flush() != nil {
 				return
 			}
+			patience(rc)
 			select {
 			case <-r.Context().Done():
 				return

@@ -2,9 +2,11 @@ package web
 
 import (
 	"crypto/subtle"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"backchannel/internal/station"
 )
@@ -47,16 +49,35 @@ type gateKey struct{}
 // Handler serves the pages through a gate.
 func (p *Pages) Handler(g Gate) http.Handler {
 	return shield(g, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if g.Remote && !strings.HasPrefix(r.URL.Path, "/pair/") && !strings.HasPrefix(r.URL.Path, "/assets/") && p.device(r, g) == "" {
-			if strings.HasPrefix(r.URL.Path, "/v1/") {
-				writeProblem(w, problemOf(http.StatusForbidden, station.CodeDenied, p.text.say("refused.device")))
+		if g.Remote {
+			if device := p.device(r, g); device != "" {
+				recognise(r.Context(), device)
+			} else if p.stranger(w, r) {
 				return
 			}
-			p.refuse(w, http.StatusForbidden, p.text.say("refused.device"))
-			return
 		}
 		p.mux.ServeHTTP(w, withGate(r, g))
 	}))
+}
+
+// strangerTime is how long a request of a device that is not paired may take.
+const strangerTime = 15 * time.Second
+
+// stranger answers a device that is not paired, unless it asks for what pairs it.
+// It may not dawdle, and its connection ends with the answer.
+func (p *Pages) stranger(w http.ResponseWriter, r *http.Request) (answered bool) {
+	rc, end := http.NewResponseController(w), time.Now().Add(strangerTime)
+	_ = errors.Join(rc.SetReadDeadline(end), rc.SetWriteDeadline(end)) // a test's writer has none
+	w.Header().Set("Connection", "close")
+	if strings.HasPrefix(r.URL.Path, "/pair/") || strings.HasPrefix(r.URL.Path, "/assets/") {
+		return false
+	}
+	if strings.HasPrefix(r.URL.Path, "/v1/") {
+		writeProblem(w, problemOf(http.StatusForbidden, station.CodeDenied, p.text.say("refused.device")))
+	} else {
+		p.refuse(w, http.StatusForbidden, p.text.say("refused.device"))
+	}
+	return true
 }
 
 // shield is what stands before every page, signed in or not: headers, the list of

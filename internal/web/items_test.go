@@ -177,6 +177,7 @@ func TestItemsBetweenStations(t *testing.T) {
 	if testing.Short() {
 		t.Skip("half a minute of real time")
 	}
+	t.Parallel() // it waits for a network of its own
 	began := time.Now()
 	d, ctx := meetingPair(t), t.Context()
 	mark := func(what string) { t.Logf("%-20s %v", what, time.Since(began).Round(time.Millisecond)) }

@@ -134,9 +134,10 @@ func (p *Pages) serveLive(v *visit) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
 	rc := http.NewResponseController(w)
-	_ = rc.SetWriteDeadline(time.Time{}) // a stream has no end
 	tick := time.NewTicker(keepAlive)
 	defer tick.Stop()
+	patience(rc)
+	defer func() { _ = rc.SetWriteDeadline(time.Time{}) }() // the connection serves others after it
 	if _, err := fmt.Fprint(w, "retry: 2000\nevent: hello\ndata: \n\n"); err != nil {
 		return
 	}
@@ -144,6 +145,7 @@ func (p *Pages) serveLive(v *visit) {
 		if rc.Flush() != nil {
 			return
 		}
+		patience(rc)
 		select {
 		case <-v.r.Context().Done():
 			return

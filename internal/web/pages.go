@@ -18,7 +18,7 @@ type PagesConfig struct {
 	Now     func() time.Time // nil means time.Now
 	Rooms   RoomDesk         // nil means the station's own
 	Seats   SeatDesk         // nil means the station's own
-	Books   BookDesk         // nil: rooms are not written down as files
+	Books   BookDesk         // nil means the station's own
 }
 
 // Pages are a station's web pages: what a principal who is no engineer uses.
@@ -46,6 +46,9 @@ func NewPages(s *station.Station, cfg PagesConfig) (*Pages, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Books == nil {
+		cfg.Books = s
 	}
 	screens, err := newScreens(cfg.Log, cfg.Now)
 	if err != nil {

@@ -45,10 +45,11 @@ type SeatDesk interface {
 	CommuniqueFile(ctx context.Context, ref, communique, self string) ([]byte, error)
 }
 
-// BookDesk writes rooms down as files, real ones and made-up ones.
+// BookDesk writes rooms down as files, real ones and made-up ones; *station.Station is
+// one. The formats are json, markdown, html and script.
 type BookDesk interface {
-	ExportRoom(ctx context.Context, ref string) ([]byte, error)
-	ForgeRoom(ctx context.Context, script []byte) ([]byte, error)
+	ExportRoom(ctx context.Context, ref, self, format string) (data []byte, mediaType, name string, err error)
+	ForgeRoom(ctx context.Context, script []byte, format string) (data []byte, mediaType, name string, err error)
 }
 
 // RoundSeat is a blind round from the own seat.
@@ -63,6 +64,7 @@ type RoundSeat struct {
 	MayEnd   bool // the round may be ended here
 	Done     int  // of Steps, for the progress
 	Steps    int
+	Time     *station.Left // until the result, at most
 }
 
 // Choice is an answer in a blind round. It leaves the station only closed.

@@ -68,11 +68,9 @@ func (p *Pages) roomRoutes() map[string]func(*visit) {
 	routes["POST /r/{room}/s/{statement}/show"] = p.showStatementTo
 	routes["POST /r/{room}/round/{statement}/end"] = p.endRound
 	routes["POST /r/{room}/agreement/{statement}/stop"] = p.stopSigning
-	if p.cfg.Books != nil {
-		routes["GET /rooms/forge"] = p.showForgeRoom
-		routes["POST /rooms/forge"] = p.forgeRoom
-		routes["POST /r/{room}/export"] = p.exportRoom
-	}
+	routes["GET /rooms/forge"] = p.showForgeRoom
+	routes["POST /rooms/forge"] = p.forgeRoom
+	routes["POST /r/{room}/export"] = p.exportRoom
 	for _, view := range boardViews {
 		routes["GET /r/{room}/"+view] = p.showRoom
 	}
@@ -167,7 +165,6 @@ type roomsPage struct {
 	Open   []roomLine // rooms
 	Asked  []roomLine // being made
 	Ended  []roomLine // that did not come about
-	Books  bool       // rooms can be forged
 	Strays int        // messages that belong to no room
 }
 
@@ -182,7 +179,7 @@ func (p *Pages) showRooms(v *visit) {
 		p.fail(v, err)
 		return
 	}
-	page := roomsPage{Books: p.cfg.Books != nil, Strays: len(strays)}
+	page := roomsPage{Strays: len(strays)}
 	for _, r := range all {
 		switch {
 		case r.State == "complete":

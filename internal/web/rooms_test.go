@@ -155,6 +155,7 @@ func TestNegotiation(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a minute of real time")
 	}
+	t.Parallel() // it waits for a network of its own
 	p := newParley(t)
 	ctx := p.ctx
 	seen := make(chan station.Notice, 1000)

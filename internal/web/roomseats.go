@@ -19,8 +19,8 @@ func (d stationSeats) Round(ctx context.Context, ref, round string) (RoundSeat, 
 	if i.Result != nil {
 		out.Hit = i.Result.Number - 1
 	}
-	if i.Cells > 0 && i.State == "opening" {
-		out.Done, out.Steps = i.Opened, i.Cells
+	if p := i.Progress; p != nil && p.Left != nil {
+		out.Done, out.Steps, out.Time = p.Step, p.Steps, p.Left
 	}
 	return out, err
 }

@@ -24,8 +24,7 @@ func (p *Pages) connection() connectionView {
 		kept = running
 	}
 	now, next := running.Connection(), kept.Connection()
-	pending := now.SOCKS5 != next.SOCKS5 || now.Page != next.Page || now.Remote != next.Remote || strings.Join(now.Notify, "\n") != strings.Join(next.Notify, "\n")
-	return connectionView{Connection: next, Notify: strings.Join(next.Notify, "\n"), Pending: pending, Damaged: err != nil}
+	return connectionView{Connection: next, Notify: strings.Join(next.Notify, "\n"), Pending: !now.Same(next), Damaged: err != nil}
 }
 
 // saveConnection writes the configuration. A command and a proxy are more than the

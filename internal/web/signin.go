@@ -167,7 +167,11 @@ func (p *Pages) find(r *http.Request) *session {
 	}
 	act := r.Header.Get("X-Refresh") == "" && r.URL.Path != "/live"
 	limit := time.Duration(p.s.PageOptions().LockMinutes) * time.Minute
-	return p.sessions.find(id, p.device(r, g), p.s.Opening(), act, limit)
+	found := p.sessions.find(id, p.device(r, g), p.s.Opening(), act, limit)
+	if found != nil && !g.Remote {
+		recognise(r.Context(), "here")
+	}
+	return found
 }
 
 // lock ends every session; the vault stays open and the station goes on

@@ -30,7 +30,7 @@ var scopes = map[string]station.Scope{
 
 	"send-signal": station.ScopeSend, "send-letter": station.ScopeSend, "send-written": station.ScopeSend, "cancel": station.ScopeSend,
 
-	"rooms": station.ScopeRead, "room": station.ScopeRead, "mark-room-read": station.ScopeRead, "strays": station.ScopeRead, "refused": station.ScopeRead,
+	"rooms": station.ScopeRead, "room": station.ScopeRead, "export-room": station.ScopeRead, "mark-room-read": station.ScopeRead, "strays": station.ScopeRead, "refused": station.ScopeRead,
 	"say": station.ScopeNegotiate, "own-side": station.ScopeNegotiate, "keep-own-side": station.ScopeNegotiate,
 	"show-to":     station.ScopeNegotiate,
 	"suggestions": station.ScopeNegotiate, "keep-offer": station.ScopeNegotiate, "drop-offer": station.ScopeNegotiate,
@@ -48,10 +48,12 @@ var scopes = map[string]station.Scope{
 	// person's as well: it can begin with a real conversation.
 	"unlock": owner, "lock": owner, "invite": owner, "cancel-invitation": owner, "accept": owner, "rename": owner,
 	"words": owner, "confirm": owner, "deliver": owner, "assign-lane": owner, "free-lane": owner,
-	"forge": owner, "burn": owner, "panic": owner, "new-vault": owner,
+	"forge": owner, "forge-room": owner, "burn": owner, "panic": owner, "new-vault": owner,
 	"acknowledge": owner, // it says that a person has it
 	"edit-item":   owner, "insert-item": owner, "erase-item": owner, "draft": owner, "keep-draft": owner, "mute": owner, "set-expiry": owner,
 	"backup": owner, "pages": owner, "pair": owner, "devices": owner, "revoke-device": owner, "page-options": owner, "set-page-options": owner,
+	// A command that is run here, and where the traffic goes: with the passphrase only.
+	"connection": owner, "change-connection": owner, "change-passphrase": owner,
 	"tokens": owner, "new-token": owner, "revoke-token": owner,
 }
 

@@ -112,8 +112,8 @@ func (p *Pages) done(v *visit, to, key string, args ...any) {
 func (p *Pages) guardedAPI() http.Handler {
 	program := RequireToken(p.s, p.cfg.API)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/v1/unlock" || r.URL.Path == "/v1/vault" { // passphrases are tried at the door only
-			writeProblem(w, problemOf(http.StatusForbidden, station.CodeDenied, "unlock on the page or with \"backchannel unlock\""))
+		if detail := elsewhere(r); detail != "" {
+			writeProblem(w, problemOf(http.StatusForbidden, station.CodeDenied, detail))
 			return
 		}
 		if _, given := bearer(r); given {
@@ -130,6 +130,23 @@ func (p *Pages) guardedAPI() http.Handler {
 		defer context.AfterFunc(session.ctx, cancel)()
 		p.cfg.API.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// elsewhere says where to do what the interface does not do for browsers: what asks
+// for a passphrase, so that passphrases are tried at the door only, and what a
+// paired device is not even shown.
+func elsewhere(r *http.Request) string {
+	switch r.URL.Path {
+	case "/v1/unlock", "/v1/vault":
+		return "unlock on the page or with \"backchannel unlock\""
+	case passphrasePath:
+		return "change the passphrase on the settings page or with \"backchannel settings passphrase\""
+	case connectionPath:
+		if r.Method != http.MethodGet || gateOf(r).Remote {
+			return "do so on the settings page, on the station's own machine, or with \"backchannel settings\""
+		}
+	}
+	return ""
 }
 
 // statusOf maps an error to HTTP.

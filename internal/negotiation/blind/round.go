@@ -78,16 +78,7 @@ func New(p Params, self MemberID) (*Round, error) {
 	if i < 0 {
 		return nil, errors.New("beginning a blind round: this station is no party of it")
 	}
-	r := &Round{params: p}
-	n := len(p.Parties)
-	r.self, r.step = i, StepCommit
-	r.plan, r.ctx = p.layout(), p.Context()
-	r.view = suite.Hash(suite.LabelRoundView, r.ctx[:])
-	r.views = make([][32]byte, r.slots())
-	r.seen = make([][32]byte, r.slots()*n)
-	r.early, r.commits, r.coinHash = make([][]byte, n), make([][32]byte, n), make([][32]byte, n)
-	r.keys, r.coins = make([][]byte, n), make([][]byte, n)
-	r.views[0] = r.view
+	r := newRound(p, i)
 	r.last = r.encode()
 	return r, nil
 }

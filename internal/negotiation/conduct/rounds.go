@@ -326,7 +326,21 @@ func (s *Seat) roundSayings(id negotiation.ID, b *negotiation.Round, c blind.Cha
 // keepRound keeps a round, or forgets it once nothing changes any more, and reports
 // where it stands.
 func (s *Seat) keepRound(id negotiation.ID, r *blind.Round) error {
-	st, p := r.Status(), r.Params()
+	st := r.Status()
+	to, o := roundOutcome(st, r.Params())
+	if st.State >= blind.Keyed {
+		if err := s.report(id, to, o); err != nil {
+			return err
+		}
+	}
+	if st.Over {
+		return s.Store.Drop(KindRound, id)
+	}
+	return s.Store.Put(KindRound, Machine{id, r.State()})
+}
+
+// roundOutcome is what a room is told of a round.
+func roundOutcome(st blind.Status, p blind.Params) (negotiation.RoundState, negotiation.Outcome) {
 	o := negotiation.Outcome{Opened: uint64(st.Opened), Cells: uint64(st.Cells), Known: st.Known}
 	if st.Cell >= 0 && st.State != blind.Lapsed {
 		item, green := p.Item(st.Cell)
@@ -340,15 +354,7 @@ func (s *Seat) keepRound(id negotiation.ID, r *blind.Round) error {
 		who := negotiation.MemberID(st.Who)
 		o.Who = &who
 	}
-	if st.State >= blind.Keyed {
-		if err := s.report(id, negotiation.RoundState(st.State.String()), o); err != nil {
-			return err
-		}
-	}
-	if st.Over {
-		return s.Store.Drop(KindRound, id)
-	}
-	return s.Store.Put(KindRound, Machine{id, r.State()})
+	return negotiation.RoundState(st.State.String()), o
 }
 
 // report tells the room. A round that the room has seen end otherwise stays so.

@@ -128,24 +128,14 @@ func (g *Signings) Sign(s *Seat, id negotiation.ID) ([]Saying, error) {
 // begin starts an attempt with a fresh nonce and takes in what the others have sent
 // of it.
 func (g *Signings) begin(s *Seat, a *negotiation.AgreementView, k *signing, attempt uint64) ([]Saying, error) {
-	text, err := SignedText(s.Room, a.Agreement)
+	p, err := signParams(s.Room, a)
 	if err != nil {
 		return nil, err
 	}
+	p.Self = seal.ID(s.Room.Self())
 	key, err := g.key(s, a, k)
 	if err != nil {
 		return nil, err
-	}
-	p := seal.Params{Core: seal.Core(a.Core), Level: seal.Level(a.Level.String()), Text: text, Self: seal.ID(s.Room.Self())}
-	var third []seal.ID
-	for _, m := range signers(a) {
-		p.Parties = append(p.Parties, seal.ID(m))
-		if !slices.Contains(a.Parties, m) {
-			third = append(third, seal.ID(m))
-		}
-	}
-	if p.Last, err = seal.CompletesLast(p.Parties, third); err != nil {
-		return nil, refused("%v", err)
 	}
 	var nonce [seal.UniformSize]byte
 	var fresh [seal.FreshSize]byte

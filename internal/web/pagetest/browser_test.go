@@ -5,11 +5,13 @@ import (
 	_ "embed"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +22,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"backchannel/internal/vault"
 )
 
 // axe is Deque's axe-core (MPL 2.0, beside it), which finds accessibility problems.
@@ -36,7 +40,16 @@ var browser struct {
 	err  error
 }
 
+// TestMain makes passphrases cheap, so that pages are waited for and not Argon2id,
+// and lets a test wait while two others do.
 func TestMain(m *testing.M) {
+	vault.DefaultKDF = vault.KDF{Time: 1, Memory: 8, Threads: 1}
+	flag.Parse()
+	if n, err := strconv.Atoi(flag.Lookup("test.parallel").Value.String()); err == nil && n < 3 {
+		if err := flag.Set("test.parallel", "3"); err != nil {
+			panic(err)
+		}
+	}
 	code := m.Run()
 	if browser.end != nil {
 		browser.end()

@@ -16,8 +16,17 @@ import (
 	"backchannel/internal/web"
 )
 
-// slow skips what needs a real network in real time.
+// slow skips what needs a real network in real time, most of which is waiting: so
+// such tests run beside each other, each with a network of its own.
 func slow(t *testing.T) {
+	t.Helper()
+	alone(t)
+	t.Parallel()
+}
+
+// alone is slow for what changes the browser itself.
+func alone(t *testing.T) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("a real network in real time")
 	}
@@ -277,7 +286,7 @@ func converse(t *testing.T, from, to *seat, id string) {
 // TestRestoreInTheBrowser makes a backup on one station's page and begins another
 // station from it.
 func TestRestoreInTheBrowser(t *testing.T) {
-	slow(t)
+	alone(t) // downloads go where one test says
 	n := startNetwork(t)
 	old := n.seat(t, "Aldmark")
 	if _, err := old.s.Invite(t.Context(), "Borvia", time.Hour); err != nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"backchannel/internal/book"
 	"backchannel/internal/negotiation"
 	"backchannel/internal/station"
 	"backchannel/internal/web"
@@ -325,24 +326,35 @@ func (c chair) CommuniqueFile(context.Context, string, string, string) ([]byte, 
 	return []byte(`{"format":"backchannel communique 1"}`), nil
 }
 
-func (c chair) ExportRoom(context.Context, string) ([]byte, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// source is the own copy of the room as a station writes it down.
+func (c chair) source() book.Source {
 	f := c.copies[c.self]
-	b, err := f.Room.Export(f.Rows, func(m negotiation.MemberID) string { return f.Names[m] })
-	return b, err
+	return book.Source{Room: f.Room, Inviter: c.copies[0].Charter.Self, Names: func(m negotiation.MemberID) string { return f.Names[m] }, Now: c.now()}
 }
 
-func (c chair) ForgeRoom(_ context.Context, script []byte) ([]byte, error) {
-	var s negotiation.Script
-	if err := json.Unmarshal(script, &s); err != nil {
-		return nil, &station.Error{Code: station.CodeInvalid, Text: "reading the negotiation", Err: err}
+func (c chair) ExportRoom(_ context.Context, ref, _, format string) (data []byte, mediaType, name string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.check(ref); err != nil {
+		return nil, "", "", err
 	}
-	f, err := negotiation.Forge(s, rand.Reader)
+	if data, err = book.Export(c.source(), format, rand.Reader); err != nil {
+		return nil, "", "", err
+	}
+	f, err := book.FormOf(format)
+	return data, f.MediaType, "Straits talks" + f.Extension, err
+}
+
+func (c chair) ForgeRoom(_ context.Context, script []byte, format string) (data []byte, mediaType, name string, err error) {
+	s, err := book.ParseScript(script)
+	if err == nil {
+		data, err = book.Forge(s, format, rand.Reader)
+	}
 	if err != nil {
-		return nil, &station.Error{Code: station.CodeInvalid, Text: "forging the room", Err: err}
+		return nil, "", "", &station.Error{Code: station.CodeInvalid, Text: err.Error()}
 	}
-	return f[0].Room.Export(f[0].Rows, func(m negotiation.MemberID) string { return f[0].Names[m] })
+	f, err := book.FormOf(format)
+	return data, f.MediaType, "made up" + f.Extension, err
 }
 
 // straits is a negotiation of three in the middle of everything.
