@@ -89,6 +89,47 @@ func TestForgedIsRead(t *testing.T) {
 	}
 }
 
+// What a third said is shown to one member, while not all are known to hold the same.
+func TestShow(t *testing.T) {
+	s, err := ParseScript([]byte(`{"format": "backchannel/script/1", "title": "x", "members": ["Aldmark", "Borvia", "Cenia"], "self": "Borvia", "proposed": "2026-11-12 09:00", "lines": [
+	 {"at": "2026-11-12 10:00", "by": "Aldmark", "name": "word", "signal": "We open the port."},
+	 {"at": "2026-11-12 10:01", "by": "Cenia", "to": "Borvia", "show": "word"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := perform(s, seeded(20), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := p.write("json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	book, err := Read(b, later)
+	if err != nil || len(book.Record(later).Entries) != 2 {
+		t.Fatal(err)
+	}
+	again, err := Export(sourceOf(p, 1, later), "script", seeded(21))
+	if err != nil || !strings.Contains(string(again), `"show":"signal-1"`) {
+		t.Errorf("%s, %v", again, err)
+	}
+	s.Lines[1].Show = "nothing"
+	if _, err := Forge(s, "json", seeded(22)); err == nil {
+		t.Error("something that nobody said was shown")
+	}
+	if bad := rewrite(t, p, 1, func(e *negotiation.Envelope) bool {
+		if e.Kind != negotiation.KindShow {
+			return false
+		}
+		e.Body = bytes.Replace(e.Body, []byte("open the port"), []byte("shut the port"), 1)
+		return true
+	}); true {
+		if _, err := Read(bad, later); err == nil {
+			t.Error("something that nobody said is shown on paper")
+		}
+	}
+}
+
 // sourceOf is a member's room as its station would write it down.
 func sourceOf(p *play, i int, now time.Time) Source {
 	names := map[negotiation.MemberID]string{}

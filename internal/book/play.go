@@ -99,9 +99,8 @@ func perform(s *Script, random io.Reader, onRefused func(i int) (again bool)) (*
 	for i := range s.Lines {
 		p.line = i
 		err := p.do(i, at[i+1])
-		if errors.Is(err, negotiation.ErrRefused) && onRefused != nil {
-			err = nil
-			if onRefused(i) {
+		for onRefused != nil && errors.Is(err, negotiation.ErrRefused) {
+			if err = nil; onRefused(i) {
 				err = p.do(i, at[i+1])
 			}
 		}
@@ -449,6 +448,8 @@ func (p *play) do(i int, at time.Time) error {
 			return p.awake(a)
 		}
 		return nil
+	case l.Show != "":
+		return p.show(a, i, at)
 	case l.Quit != nil:
 		ids, err := p.refs([]string{l.Quit.Of})
 		if err == nil {
@@ -579,6 +580,32 @@ func (p *play) spoken(a *actor, c negotiation.Change, body negotiation.Body, i i
 		return p.follow(a, st, at, i)
 	}
 	return nil
+}
+
+// show has a member show another what a third said. The tag for it must be there still.
+func (p *play) show(a *actor, i int, at time.Time) error {
+	l := &p.script.Lines[i]
+	ids, err := p.refs([]string{l.Show})
+	if err != nil {
+		return err
+	}
+	if l.To == "" {
+		return refused("it does not say to whom it is shown")
+	}
+	to, err := p.member(l.To)
+	if err != nil {
+		return err
+	}
+	c, err := a.room.Show(ids[0], to, at)
+	if err != nil {
+		return err
+	}
+	for _, r := range c.Rows {
+		if st, ok := a.room.Statement(r.ID); ok && st.Kind == negotiation.KindShow {
+			p.names[l.Name] = r.ID
+		}
+	}
+	return p.keep(a, c, at, i)
 }
 
 // unknown is a body that nobody understands: a CBOR byte string of n random bytes.

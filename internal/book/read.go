@@ -1,6 +1,7 @@
 package book
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,6 +33,16 @@ func Read(b []byte, now time.Time) (*Book, error) {
 	for _, a := range v.Alarms {
 		if a.Type != negotiation.AlarmMissing && a.Type != negotiation.AlarmWithheld { // others may have been ahead
 			return nil, fmt.Errorf("reading the room: %s", a.Text)
+		}
+	}
+	for _, x := range v.Shown {
+		if _, ok := room.Statement(x.Statement.ID); !ok {
+			return nil, errors.New("reading the room: a member shows what nobody has said")
+		}
+	}
+	for _, st := range v.NotRead {
+		if st.Kind == negotiation.KindShow {
+			return nil, errors.New("reading the room: a member shows what is no statement of another")
 		}
 	}
 	out := &Book{Room: room, Name: name}

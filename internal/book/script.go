@@ -81,6 +81,7 @@ type Line struct {
 	Take       string      `json:"take,omitempty"`     // an offer
 	Withdraw   string      `json:"withdraw,omitempty"` // an own offer, agreement, consent or round
 	Comment    *Comment    `json:"comment,omitempty"`
+	Show       string      `json:"show,omitempty"` // to one member, what another said to the room
 	Draft      *Draft      `json:"draft,omitempty"`
 	Round      *Round      `json:"round,omitempty"`
 	Join       string      `json:"join,omitempty"`   // a round
@@ -96,6 +97,8 @@ type Line struct {
 	Away       bool        `json:"away,omitempty"`    // the station is cut off
 	Back       bool        `json:"back,omitempty"`    // and is back
 	Unknown    *Unknown    `json:"unknown,omitempty"` // something that no reader understands
+
+	of *negotiation.Statement // while a real room is written down
 }
 
 // Letter is a long text with files.
@@ -221,7 +224,7 @@ func (l *Line) verb() string {
 	found := ""
 	for i := range v.NumField() {
 		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
-		if slices.Contains([]string{"at", "by", "to", "name", "unheard", "anyway"}, name) || v.Field(i).IsZero() {
+		if slices.Contains([]string{"", "at", "by", "to", "name", "unheard", "anyway"}, name) || v.Field(i).IsZero() {
 			continue
 		}
 		if found != "" {
@@ -282,7 +285,7 @@ func (s *Script) check() error {
 	case len(s.Remarks) > maxLines:
 		return fmt.Errorf("it has more than %d remarks", maxLines)
 	}
-	names := map[string]bool{}
+	names, made := map[string]bool{}, 0
 	for i := range s.Lines {
 		l := &s.Lines[i]
 		bad := func(format string, args ...any) error {
@@ -299,6 +302,11 @@ func (s *Script) check() error {
 			return bad("it is for %q, who is no other member", l.To)
 		case l.Name != "" && names[l.Name]:
 			return bad("another line is called %q as well", l.Name)
+		}
+		if l.Unknown != nil {
+			if made += max(0, l.Unknown.Bytes); made > MaxScript || made < 0 {
+				return bad("the script makes up more than %d bytes that nobody understands", MaxScript)
+			}
 		}
 		for _, u := range l.Unheard {
 			if !names[u] {

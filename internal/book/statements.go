@@ -9,8 +9,30 @@ import (
 	"backchannel/internal/negotiation/conduct"
 )
 
+// show makes a line of what a member showed, or a remark.
+func (t *writer) show(st *negotiation.Statement) {
+	if x, ok := t.shown[st.ID]; ok && t.names[x.Statement.ID] != "" {
+		t.add(st, "show", Line{Show: t.names[x.Statement.ID]})
+		return
+	}
+	t.showed(st)
+}
+
+// showed remarks that a member showed something that no line can show again.
+func (t *writer) showed(st *negotiation.Statement) {
+	what := "something that is no statement of another"
+	if x, ok := t.shown[st.ID]; ok {
+		what = "a " + string(x.Statement.Kind) + " of " + t.people[x.Statement.From]
+	}
+	t.script.Remarks = append(t.script.Remarks, t.people[st.From]+" showed "+t.people[st.To]+" alone, "+st.Time.UTC().Format(stamp)+" UTC: "+what+".")
+}
+
 // statement makes the lines of one statement.
 func (t *writer) statement(st *negotiation.Statement) {
+	if st.Kind == negotiation.KindShow {
+		t.show(st)
+		return
+	}
 	switch b := st.Body.(type) {
 	case *negotiation.Signal:
 		t.add(st, "signal", Line{Signal: b.Text})
@@ -19,7 +41,7 @@ func (t *writer) statement(st *negotiation.Statement) {
 	case *negotiation.Agenda:
 		t.addAgenda(st, b)
 	case *negotiation.Confirm:
-		t.add(st, "confirm", Line{Confirm: t.names[b.Of]})
+		t.add(st, "confirm", Line{Confirm: t.name(b.Of)})
 	case *negotiation.Package:
 		t.addPackage(st, b)
 	case *negotiation.Offer:
@@ -28,9 +50,9 @@ func (t *writer) statement(st *negotiation.Statement) {
 		t.addTake(st, b)
 	case *negotiation.Taken: // its author's station said it
 	case *negotiation.Withdraw:
-		t.add(st, "withdraw", Line{Withdraw: t.names[b.Of]})
+		t.add(st, "withdraw", Line{Withdraw: t.name(b.Of)})
 	case *negotiation.Comment:
-		t.add(st, "comment", Line{Comment: &Comment{t.names[b.On], b.Text}})
+		t.add(st, "comment", Line{Comment: &Comment{t.name(b.On), b.Text}})
 	case *negotiation.Draft:
 		t.add(st, "draft", Line{Draft: &Draft{b.Title, t.ref(b.Base), b.Text}})
 	case *negotiation.Round:
@@ -40,7 +62,7 @@ func (t *writer) statement(st *negotiation.Statement) {
 		if ok {
 			t.quit(st, b.Of, r, st.From)
 		}
-		t.add(st, "join", Line{Join: t.names[b.Of]})
+		t.add(st, "join", Line{Join: t.name(b.Of)})
 		if ok {
 			t.answer(st, b.Of, r, st.From)
 		}
@@ -49,7 +71,7 @@ func (t *writer) statement(st *negotiation.Statement) {
 	case *negotiation.Consent:
 		t.add(st, "consent", Line{Consent: t.core(b.Core)})
 	case *negotiation.Communique:
-		l := Line{Communique: &Communique{Of: t.names[b.Agreement], Text: b.Text}}
+		l := Line{Communique: &Communique{Of: t.name(b.Agreement), Text: b.Text}}
 		if a, ok := t.deals[b.Agreement]; ok {
 			if q, err := conduct.DraftCommunique(t.Room, &a); err == nil && q.Text == b.Text {
 				l.Communique.Text = ""
@@ -57,9 +79,9 @@ func (t *writer) statement(st *negotiation.Statement) {
 		}
 		t.add(st, "communique", l)
 	case *negotiation.Approve:
-		t.add(st, "approve", Line{Approve: t.names[b.Of]})
+		t.add(st, "approve", Line{Approve: t.name(b.Of)})
 	case *negotiation.Release:
-		t.add(st, "release", Line{Release: t.names[b.Of]})
+		t.add(st, "release", Line{Release: t.name(b.Of)})
 	default:
 		t.addOther(st)
 	}
@@ -84,7 +106,7 @@ func (t *writer) addOther(st *negotiation.Statement) {
 			t.also(st, st.From, Line{Stop: t.names[m.Of]})
 		}
 	default:
-		t.add(st, "unknown", Line{Unknown: &Unknown{string(st.Kind), max(0, len(st.Raw)-5)}})
+		t.add(st, "unknown", Line{})
 	}
 }
 
@@ -115,10 +137,7 @@ func (t *writer) addPackage(st *negotiation.Statement, b *negotiation.Package) {
 	k.Agenda, a = t.agenda(b.Agenda)
 	for n, v := range b.Values {
 		name, value, ok := show(a, n, v)
-		if !ok {
-			t.add(st, "unknown", Line{Unknown: &Unknown{string(st.Kind), max(0, len(st.Raw)-5)}})
-			return
-		}
+		t.absent = t.absent || !ok
 		k.Values[name] = value
 	}
 	t.add(st, "package", Line{Package: k})
@@ -132,11 +151,10 @@ func (t *writer) addOffer(st *negotiation.Statement, b *negotiation.Offer) {
 		at := ceil(unix(b.Expires))
 		o.Expires = &at
 	}
-	whole := true
 	terms := func(list []negotiation.Term, own bool) (out []Term) {
 		for _, x := range list {
 			name, value, ok := show(a, x.Issue, x.Value)
-			whole = whole && ok
+			t.absent = t.absent || !ok
 			y := Term{By: t.people[x.By], Issue: name, Value: value}
 			if own && x.By == st.From {
 				y.By = ""
@@ -146,27 +164,62 @@ func (t *writer) addOffer(st *negotiation.Statement, b *negotiation.Offer) {
 		return out
 	}
 	o.Gives, o.Gets = terms(b.Gives, true), terms(b.Gets, true)
-	if !whole {
-		t.add(st, "unknown", Line{Unknown: &Unknown{string(st.Kind), max(0, len(st.Raw)-5)}})
-		return
-	}
 	t.add(st, "offer", Line{Offer: o})
 }
 
-// addTake says that a take was not answered, if it was not: its author was away.
+// addTake notes a take that its author's station has not answered, and had not heard.
 func (t *writer) addTake(st *negotiation.Statement, b *negotiation.Take) {
+	t.add(st, "take", Line{Take: t.name(b.Of)})
 	o, ok := t.offers[b.Of]
-	decided := o.State == negotiation.OfferTaken || o.State == negotiation.OfferWithdrawn || o.State == negotiation.OfferSuperseded
-	if ok && !decided && slices.Contains(o.Takers, st.From) {
-		later := false
-		for _, other := range t.Room.Statements() {
-			later = later || other.From == o.Author && other.At.After(st.At)
-		}
-		if !later && o.Author != st.From {
-			t.also(st, o.Author, Line{Away: true})
+	if ok && offerEnd(o) == open && o.Author != t.Room.Self() && slices.Contains(o.Takers, st.From) && !t.heard(o.Author, st) {
+		t.waiting[o.Author] = append(t.waiting[o.Author], t.names[st.ID])
+	}
+}
+
+// heard reports that a member is known to have heard a statement: something that it
+// said to the room covers it, or what its speaker said to the room next.
+func (t *writer) heard(who negotiation.MemberID, st *negotiation.Statement) bool {
+	place := slices.Index(t.Room.Members(), st.From)
+	seq := st.Seq
+	all := t.Room.Statements()
+	if st.Private() {
+		seq = 0
+		for _, next := range all[slices.Index(all, st):] {
+			if next.From == st.From && !next.Private() {
+				seq = next.Seq
+				break
+			}
 		}
 	}
-	t.add(st, "take", Line{Take: t.names[b.Of]})
+	return seq > 0 && slices.ContainsFunc(all, func(s *negotiation.Statement) bool {
+		return s.From == who && !s.Private() && s.Vector[place] >= seq
+	})
+}
+
+// wait cuts off the members that had not heard what waits for their answer, once they
+// have said all that they say.
+func (t *writer) wait() {
+	at := map[int][]Line{}
+	for _, who := range t.Room.Members() {
+		takes := t.waiting[who]
+		if len(takes) == 0 {
+			continue
+		}
+		k := 0
+		for i, l := range t.script.Lines {
+			if l.By == t.people[who] || slices.Contains(takes, l.Name) {
+				k = i
+			}
+		}
+		at[k] = append(at[k], Line{At: t.script.Lines[k].At, By: t.people[who], Unheard: takes, Away: true})
+	}
+	var lines []Line
+	for i, l := range t.script.Lines {
+		lines = append(append(lines, l), at[i]...)
+	}
+	if lines != nil {
+		t.script.Lines = lines
+	}
 }
 
 func (t *writer) addRound(st *negotiation.Statement, b *negotiation.Round) {
@@ -239,7 +292,7 @@ func (t *writer) addAgreement(st *negotiation.Statement, b *negotiation.Agreemen
 	a := &Agreement{Text: b.Text, Parties: t.parties(b.Parties), Level: b.Level.String(), Lapses: ceil(unix(b.Lapses)), Packages: t.refs(b.Packages),
 		SideLetterOf: t.ref(b.SideLetterOf), Replaces: t.ref(b.Replaces)}
 	if b.Agenda != nil && len(b.Packages) == 0 {
-		a.Agenda = t.names[*b.Agenda]
+		a.Agenda = t.name(*b.Agenda)
 	}
 	t.add(st, "agreement", Line{Agreement: a})
 	v := t.deals[st.ID]
@@ -290,6 +343,9 @@ func (t *writer) compare(p *play) {
 	}
 }
 
+// open is an offer that its author has not decided, as far as is known.
+const open = "not decided"
+
 func offerEnd(o negotiation.OfferView) string {
 	if o.OfferBody == nil {
 		return ""
@@ -297,7 +353,7 @@ func offerEnd(o negotiation.OfferView) string {
 	if o.State == negotiation.OfferTaken || o.State == negotiation.OfferWithdrawn || o.State == negotiation.OfferSuperseded {
 		return string(o.State)
 	}
-	return "not decided"
+	return open
 }
 
 func roundEnd(r negotiation.RoundView) string {

@@ -35,8 +35,14 @@ func transcribe(src Source, random io.Reader) (*Script, *play, error) {
 	dropped := map[int]bool{}
 	p, err := perform(t.script, random, func(i int) bool {
 		l := &t.script.Lines[i]
-		if says := l.Answer == nil && l.Quit == nil && l.Sign+l.Stop == "" && !l.Away && !l.Back; says && !l.Anyway {
+		switch {
+		case l.Show != "": // the tags are gone when all hold the same
+			t.showed(l.of)
+		case l.of != nil && !l.Anyway && l.Unknown == nil:
 			l.Anyway = true
+			return true
+		case l.of != nil && l.Unknown == nil: // no line can say it
+			*l = Line{At: l.At, By: l.By, To: l.To, Name: l.Name, Unheard: l.Unheard, Unknown: unknown(l.of), of: l.of}
 			return true
 		}
 		dropped[i] = true
@@ -64,14 +70,18 @@ type writer struct {
 	names  map[negotiation.ID]string // of lines, by statement
 	counts map[string]int            // of names
 	latest negotiation.ID            // agenda
+	absent bool                      // the statement at hand speaks of one that is not here
 	placed []*negotiation.Statement  // that have lines
 	rounds map[negotiation.ID]negotiation.RoundView
 	deals  map[negotiation.ID]negotiation.AgreementView
 	offers map[negotiation.ID]negotiation.OfferView
+	shown  map[negotiation.ID]negotiation.ShownView
 	said   map[party]int // messages of rounds and signings
 	inputs map[party]bool
 	begun  map[party]uint64 // latest attempt to sign
 	ended  map[negotiation.ID]uint64
+	// waiting are takes that the author of their offer had not heard, by author.
+	waiting map[negotiation.MemberID][]string
 }
 
 // party is a member in a round or signing.
@@ -83,7 +93,8 @@ type party struct {
 func newWriter(src Source) *writer {
 	t := &writer{Source: src, people: map[negotiation.MemberID]string{}, names: map[negotiation.ID]string{}, counts: map[string]int{},
 		rounds: map[negotiation.ID]negotiation.RoundView{}, deals: map[negotiation.ID]negotiation.AgreementView{}, offers: map[negotiation.ID]negotiation.OfferView{},
-		said: map[party]int{}, inputs: map[party]bool{}, begun: map[party]uint64{}, ended: map[negotiation.ID]uint64{}}
+		shown: map[negotiation.ID]negotiation.ShownView{}, said: map[party]int{}, inputs: map[party]bool{}, begun: map[party]uint64{}, ended: map[negotiation.ID]uint64{},
+		waiting: map[negotiation.MemberID][]string{}}
 	c := src.Room.Charter()
 	order := []negotiation.MemberID{src.Inviter}
 	for _, m := range src.Room.Members() {
@@ -118,6 +129,9 @@ func newWriter(src Source) *writer {
 	}
 	for _, o := range v.Offers {
 		t.offers[o.ID] = o
+	}
+	for _, x := range v.Shown {
+		t.shown[x.ID] = x
 	}
 	for _, a := range v.Alarms {
 		t.script.Remarks = append(t.script.Remarks, a.Text)
@@ -199,11 +213,23 @@ func (t *writer) write() {
 		}
 		t.statement(st)
 	}
+	t.wait()
 }
 
-// add makes a line.
+// name is that of the line of a statement.
+func (t *writer) name(id negotiation.ID) string {
+	t.absent = t.absent || t.names[id] == ""
+	return t.names[id]
+}
+
+// add makes a line. What speaks of a statement that is not here cannot be said by
+// names: it becomes something that no reader understands, as long as it was.
 func (t *writer) add(st *negotiation.Statement, kind string, l Line) {
-	l.At, l.By, l.To = floor(st.Time), t.people[st.From], t.people[st.To]
+	if t.absent || l.verb() == "" {
+		kind, l = "unknown", Line{Unknown: unknown(st)}
+	}
+	t.absent = false
+	l.At, l.By, l.To, l.of = floor(st.Time), t.people[st.From], t.people[st.To], st
 	t.counts[kind]++
 	l.Name = kind + "-" + strconv.Itoa(t.counts[kind])
 	t.names[st.ID] = l.Name
@@ -212,8 +238,16 @@ func (t *writer) add(st *negotiation.Statement, kind string, l Line) {
 	t.placed = append(t.placed, st)
 }
 
+// unknown stands for a statement that no line can say; the body is as long.
+func unknown(st *negotiation.Statement) *Unknown {
+	return &Unknown{string(st.Kind), max(0, len(st.Raw)-5)}
+}
+
 // also adds a line that is no statement, at the time of one.
 func (t *writer) also(st *negotiation.Statement, who negotiation.MemberID, l Line) {
+	if l.verb() == "" {
+		return // about an agreement that is not here
+	}
 	l.At, l.By = floor(st.Time), t.people[who]
 	t.script.Lines = append(t.script.Lines, l)
 }
@@ -232,7 +266,9 @@ func (t *writer) unheard(st *negotiation.Statement) (list []string) {
 		case !st.Private() && !old.Private():
 			missed = old.Seq > st.Vector[slices.Index(members, old.From)]
 		case old.From == t.Room.Self():
-			missed = old.At.After(st.Time) // a guess by clocks, which only the own side can make
+			// A guess by clocks, which only the own side can make; but who decides an
+			// offer otherwise has not heard that it was taken.
+			missed = old.At.After(st.Time) || t.against(st, old)
 		}
 		if missed {
 			found[old.From] = true
@@ -240,6 +276,22 @@ func (t *writer) unheard(st *negotiation.Statement) (list []string) {
 		}
 	}
 	return list
+}
+
+// against reports that a statement takes an offer back, or puts another in its place,
+// which an earlier one asked to take.
+func (t *writer) against(st, old *negotiation.Statement) bool {
+	take, ok := old.Body.(*negotiation.Take)
+	if !ok || t.offers[take.Of].State == negotiation.OfferTaken {
+		return false
+	}
+	switch b := st.Body.(type) {
+	case *negotiation.Withdraw:
+		return b.Of == take.Of
+	case *negotiation.Offer:
+		return b.Replaces != nil && *b.Replaces == take.Of
+	}
+	return false
 }
 
 func (t *writer) list(ids []negotiation.MemberID) (out []string) {
@@ -260,7 +312,7 @@ func (t *writer) parties(ids []negotiation.MemberID) []string {
 
 func (t *writer) refs(ids []negotiation.ID) (out []string) {
 	for _, id := range ids {
-		out = append(out, t.names[id])
+		out = append(out, t.name(id))
 	}
 	return out
 }
@@ -269,7 +321,7 @@ func (t *writer) ref(id *negotiation.ID) string {
 	if id == nil {
 		return ""
 	}
-	return t.names[*id]
+	return t.name(*id)
 }
 
 // agenda is the body of an agenda and how a line names it.
@@ -283,7 +335,7 @@ func (t *writer) agenda(id negotiation.ID) (string, *negotiation.Agenda) {
 	if id == t.latest {
 		return "", a
 	}
-	return t.names[id], a
+	return t.name(id), a
 }
 
 func show(a *negotiation.Agenda, number uint64, v negotiation.Value) (name, value string, ok bool) {

@@ -209,6 +209,8 @@ func (p *play) entry(l *Line, e *transcript.RecordEntry) bool {
 	case l.Comment != nil:
 		about([]string{l.Comment.On})
 		e.Text = l.Comment.Text
+	case l.Show != "":
+		about([]string{l.Show})
 	case l.Draft != nil:
 		e.Subject, e.Text = l.Draft.Title, l.Draft.Text
 		if l.Draft.Base != "" {

@@ -170,7 +170,7 @@ func Gather(title string, names []string, previous *ID, start, open time.Time, r
 func (r *Room) Put(k Kind, raw []byte, to MemberID, now time.Time) (Change, error) {
 	var c Change
 	switch {
-	case k.check() != nil || k == kindKeys || k == kindGossip:
+	case k.check() != nil || k.secret():
 		return c, refused("the kind %q is not one that can be said", string(k))
 	case len(raw)+1000 > MaxStatement:
 		return c, refused("a statement has at most %d bytes", MaxStatement-1000)

@@ -32,9 +32,12 @@ const (
 	KindApprove    Kind = "approve"
 	KindRelease    Kind = "release"
 
+	// KindShow hands a member what another said to the room: Room.Show says it.
+	KindShow Kind = "show"
+
 	kindKeys   Kind = "keys"   // vouch key, private, never kept as it came
 	kindGossip Kind = "gossip" // vouch tags, private, never kept as they came
-	kindShow   Kind = "show"   // a statement and its vouch tag, private, kept without the tag
+	kindShow   Kind = KindShow // a statement and its vouch tag, private, kept without the tag
 )
 
 // secret are the kinds that hold keys or tags, which no row keeps.

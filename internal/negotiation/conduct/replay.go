@@ -31,9 +31,7 @@ type Checked struct {
 func Replay(room *negotiation.Room, now time.Time) (Checked, error) {
 	r := replay{room: room, now: now, rounds: map[negotiation.ID]*blind.Watch{}, attempts: map[attempt]*seal.Watch{},
 		shakes: map[negotiation.ID]*shake{}, last: map[negotiation.ID]time.Time{}, consented: map[party]bool{}, joined: map[negotiation.ID][]negotiation.MemberID{}, proposed: map[negotiation.ID]*negotiation.Round{}}
-	for _, a := range room.AgreementsAt(now) {
-		r.agreements = append(r.agreements, a)
-	}
+	r.agreements = room.AgreementsAt(now)
 	for _, st := range room.Statements() {
 		if err := r.hear(st); err != nil {
 			return r.Checked, fmt.Errorf("%s of %s: %w", st.Kind, st.Time.UTC().Format("2006-01-02 15:04 UTC"), err)
