@@ -108,7 +108,7 @@ func newTab(t *testing.T, parent context.Context, base string) *tab {
 	t.Helper()
 	ctx, end := chromedp.NewContext(parent)
 	t.Cleanup(end)
-	ctx, cancel := context.WithTimeout(ctx, 8*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 12*time.Minute)
 	t.Cleanup(cancel)
 	b := &tab{t: t, ctx: ctx, base: base}
 	chromedp.ListenTarget(ctx, b.observe)
@@ -165,7 +165,7 @@ func (b *tab) expect(codes ...int) {
 func (b *tab) mayBreak() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.expected = append(b.expected, "net::ERR_", "a status of 502")
+	b.expected = append(b.expected, "net::ERR_", "a status of 502", "Error Code 502")
 }
 
 func (b *tab) run(actions ...chromedp.Action) {
@@ -236,7 +236,7 @@ func (b *tab) eval(script string, into any) {
 	if err := chromedp.Run(ctx, chromedp.Evaluate(script, into)); err != nil {
 		// A page that is just being left has no script context, or never answers;
 		// whoever waits asks again.
-		if b.ctx.Err() != nil || !strings.Contains(err.Error(), "context") {
+		if b.ctx.Err() != nil || !strings.Contains(err.Error(), "context") && !strings.Contains(err.Error(), "navigated") {
 			b.t.Fatalf("%s: %v", script, err)
 		}
 	}
