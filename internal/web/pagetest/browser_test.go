@@ -200,7 +200,11 @@ func (b *tab) press(words string) {
 	path := fmt.Sprintf(`//*[self::button or self::a or self::summary][normalize-space()=%q]`, words)
 	ctx, cancel := context.WithTimeout(b.ctx, soon)
 	defer cancel()
-	if err := chromedp.Run(ctx, chromedp.Click(path, chromedp.BySearch, chromedp.NodeVisible)); err != nil {
+	err := chromedp.Run(ctx, chromedp.Click(path, chromedp.BySearch, chromedp.NodeVisible))
+	for err != nil && ctx.Err() == nil && strings.Contains(err.Error(), "Could not find node") { // its part of the page was fetched anew meanwhile
+		err = chromedp.Run(ctx, chromedp.Click(path, chromedp.BySearch, chromedp.NodeVisible))
+	}
+	if err != nil {
 		b.t.Fatalf("pressing %q at %s: %v", words, b.path(), err)
 	}
 }
@@ -234,12 +238,16 @@ func (b *tab) eval(script string, into any) {
 	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
 	defer cancel()
 	if err := chromedp.Run(ctx, chromedp.Evaluate(script, into)); err != nil {
-		// A page that is just being left has no script context, or never answers;
-		// whoever waits asks again.
-		if b.ctx.Err() != nil || !strings.Contains(err.Error(), "context") && !strings.Contains(err.Error(), "navigated") {
+		if b.ctx.Err() != nil || !leaving(err) {
 			b.t.Fatalf("%s: %v", script, err)
 		}
 	}
+}
+
+// leaving reports the errors of a page that is just being left: it has no script
+// context, or never answers. Whoever waits asks again.
+func leaving(err error) bool {
+	return strings.Contains(err.Error(), "context") || strings.Contains(err.Error(), "navigated")
 }
 
 func (b *tab) text() string {
@@ -291,7 +299,14 @@ func (b *tab) accessible(where string) {
 	script := `axe.run(document, {resultTypes: ["violations"]}).then((r) => JSON.stringify(r.violations
 		.filter((v) => v.impact === "serious" || v.impact === "critical")
 		.map((v) => v.id + ": " + v.help + ": " + v.nodes.map((n) => n.html.slice(0, 200) + " " + (n.any[0] || {}).message).join(" | "))))`
-	b.run(chromedp.Evaluate(axe+";0", nil), chromedp.Evaluate(script, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	// A page that goes on to another by itself is looked at once it has.
+	b.within(soon, "axe", func() bool {
+		err := chromedp.Run(b.ctx, chromedp.Evaluate(axe+";0", nil), chromedp.Evaluate(script, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+		if err != nil && !leaving(err) {
+			b.t.Fatal(err)
+		}
+		return err == nil
+	})
 	var list []string
 	if err := json.Unmarshal([]byte(found), &list); err != nil {
 		b.t.Fatal(err)
