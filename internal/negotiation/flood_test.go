@@ -94,3 +94,32 @@ func TestProposerOpensFirst(t *testing.T) {
 	r.Parties, r.Opener = m.ids(1, 2), m.id(2)
 	m.say(0, r)
 }
+
+// Nor by showing so much that what the others show about it finds no room.
+func TestShownFlood(t *testing.T) {
+	m := newMesh(t, 3, 66)
+	m.strict = true
+	m.say(1, &Signal{Text: "Here."})
+	m.settle()
+	r := m.rooms[0]
+	var c Change
+	for n := range 300 {
+		e := r.envelope(r.told[m.id(1)].list[0])
+		e.Seq, e.Prev = uint64(1000+n), ID{1}
+		r.put(kindShow, must(EncodeBody(&showing{Statement: e.told(), Tag: make([]byte, TagSize)})), m.id(2), &c, m.now(0))
+	}
+	m.keep(0, c)
+	m.liar(0, &Signal{Text: "We will not move on X."}, &Signal{Text: "We may move on X."}, 1)
+	m.settle()
+	if err := m.show(1, 2, 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	m.settle()
+	states := map[ShownState]int{}
+	for _, s := range m.shownAt(2) {
+		states[s]++
+	}
+	if states[ShownWritten] != 1 || states[ShownWaits] != maxShown || states[ShownUnknown] != 300-maxShown {
+		t.Errorf("%v", states)
+	}
+}

@@ -12,8 +12,9 @@ import (
 // wrote it, and could have made all of it himself: so it convinces one member and
 // proves nothing to anybody else.
 
-// maxShown bounds what waits to be judged, per room.
-const maxShown = 256
+// maxShown bounds what waits to be judged, per member that showed it: nobody can use up
+// the room that what others show needs.
+const maxShown = 64
 
 // showing hands over a statement to the room as its author encoded it, without its
 // vouch tags, and the one tag that is for the receiver. Rows keep no tag.
@@ -154,7 +155,8 @@ func (r *Room) shown(via MemberID, row ID, b *showing, now time.Time) {
 	rec := shownRecord{Row: row, From: e.From, Seq: e.Seq, ID: e.ID(), Tag: slices.Clone(b.Tag), Since: uint64(now.Unix()), State: ShownWaits}
 	pending := 0
 	for _, o := range r.local.Shown {
-		if o.State == ShownWaits {
+		// One whose row waits for another is counted for everybody.
+		if s := r.byID[o.Row]; o.State == ShownWaits && (s == nil || s.From == via) {
 			pending++
 		}
 	}
@@ -162,7 +164,7 @@ func (r *Room) shown(via MemberID, row ID, b *showing, now time.Time) {
 		rec.Tag, rec.State = nil, ShownUnknown
 	}
 	r.local.Shown = append(r.local.Shown, rec)
-	if len(b.Tag) == TagSize && len(r.local.Hearsay) < maxHeld*len(r.members) {
+	if len(b.Tag) == TagSize && r.hearsayVia(via) < maxHearsay {
 		// What it means for this member's own copy is what a passed on tag means.
 		r.local.Hearsay = append(r.local.Hearsay, hearsay{Via: via, From: e.From, Seq: e.Seq, ID: rec.ID, Tag: [TagSize]byte(b.Tag), Since: rec.Since})
 	}

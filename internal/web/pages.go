@@ -112,6 +112,7 @@ func (p *Pages) routes() {
 		"POST /c/{contact}/rename":        p.rename,
 		"POST /c/{contact}/lane":          p.assignLane,
 		"POST /c/{contact}/park":          p.parkLane,
+		"POST /c/{contact}/deliver":       p.deliver,
 		"POST /c/{contact}/cancel":        p.cancelInvitation,
 		"GET /items/{item}":               p.showItem,
 		"GET /items/{item}/file":          p.download,
