@@ -267,7 +267,7 @@ func (b *tab) eval(script string, into any) {
 	if err := chromedp.Run(ctx, chromedp.Evaluate(script, into)); err != nil {
 		// A page that is just being left has no script context, or never answers;
 		// whoever waits asks again.
-		if b.ctx.Err() != nil || !strings.Contains(err.Error(), "context") {
+		if leaving := err.Error(); b.ctx.Err() != nil || !strings.Contains(leaving, "context") && !strings.Contains(leaving, "target navigated") {
 			b.t.Fatalf("%s: %v", script, err)
 		}
 	}
