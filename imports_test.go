@@ -51,12 +51,13 @@ var arrows = map[string][]string{
 	"internal/contact":       {"internal/pairwise", "internal/wire", "internal/suite"},
 	"internal/negotiation":   {"internal/pairwise", "internal/wire", "internal/suite"},
 	"internal/transcript":    {},
+	"internal/book":          {"internal/transcript", "internal/negotiation"},
 	"internal/link":          {"internal/wire", "internal/suite"},
 	"internal/link/linktest": {"internal/link"},
 	"internal/relay":         {"internal/link", "internal/roster", "internal/mix", "internal/mark"},
 	"internal/entry":         {"internal/link", "internal/roster", "internal/mix"},
 	"internal/vault":         {"internal/contact", "internal/pairwise", "internal/negotiation"},
-	"internal/station": {"internal/transcript", "internal/vault", "internal/contact", "internal/pairwise", "internal/negotiation",
+	"internal/station": {"internal/book", "internal/transcript", "internal/vault", "internal/contact", "internal/pairwise", "internal/negotiation",
 		"internal/link", "internal/roster", "internal/mix", "internal/mark"},
 	"internal/web":        {"internal/station", "internal/transcript"},
 	"internal/bench":      {"internal/mix", "internal/roster", "internal/pairwise", "internal/contact"},
@@ -80,7 +81,7 @@ var notReleased = []string{"internal/sim", "internal/link/linktest", "lab"}
 // pure packages take bytes, time and randomness as arguments, so that the same
 // code serves vectors, fuzzing, the simulation and the attacks.
 var pure = []string{"internal/suite", "internal/wire", "internal/roster", "internal/mix", "internal/pairwise",
-	"internal/contact", "internal/negotiation", "internal/transcript"}
+	"internal/contact", "internal/negotiation", "internal/transcript", "internal/book"}
 
 // world are the packages (and those below them) that a pure package does without.
 var world = []string{"net", "os", "log", "syscall", "database/sql", "flag", "math/rand", "golang.org/x/sys"}

@@ -19,13 +19,15 @@ func backupCommand() *cobra.Command {
 	c := clientCommand(&cobra.Command{
 		Use:   "backup FILE",
 		Short: "Write an encrypted backup of contacts and letters",
-		Long: `Write a new file with the station's contacts, letters and signals, encrypted under
-a passphrase of its own. Keep it where the station is not.
+		Long: `Write a new file with the station's contacts, letters and signals, its rooms and its
+published seal key, encrypted under a passphrase of its own. Keep it where the station
+is not.
 
 It holds no key with which anything was encrypted: for each contact one secret by
 which a restored station is found again ("backchannel restore"). Whoever has the
-file and its passphrase can read what is in it, and can come in your place; your
-contacts then see an unverified contact that was restored.`,
+file and its passphrase can read what is in it, can sign with your published seal key,
+and can come in your place; your contacts then see an unverified contact that was
+restored.`,
 		Example: "  backchannel backup /media/stick/backchannel.backup",
 		Args:    cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {

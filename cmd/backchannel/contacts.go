@@ -172,6 +172,9 @@ func printContacts(w io.Writer, all []station.ContactInfo) {
 		if k.Restored {
 			verified += ", restored"
 		}
+		if k.Held {
+			verified += ", held"
+		}
 		if k.Lane > 0 {
 			lane = fmt.Sprint(k.Lane)
 		}
@@ -244,6 +247,26 @@ command confirms those of this moment and shows them: look whether they are your
 			return emit(cmd, k, func(w io.Writer) {
 				fmt.Fprintf(w, "%s is verified with the words %s.\n", k.Name, strings.Join(words, " "))
 			})
+		}),
+	})
+}
+
+func deliverCommand() *cobra.Command {
+	return clientCommand(&cobra.Command{
+		Use: "deliver NAME", Short: "Send what waits for a restored contact without comparing words",
+		Long: `After one of two stations was restored from a backup, what waits for the other is held
+until the words were compared again ("backchannel words", "backchannel confirm"):
+whoever has the backup and its passphrase could come in the contact's place.
+
+This command sends it all the same. The contact stays unverified.`,
+		Example: "  backchannel deliver Borvia",
+		Args:    cobra.ExactArgs(1),
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			k, err := c.Deliver(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return emit(cmd, k, func(w io.Writer) { fmt.Fprintf(w, "What waits for %s is sent. It is unverified.\n", k.Name) })
 		}),
 	})
 }

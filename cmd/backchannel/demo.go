@@ -43,9 +43,10 @@ answer back through the real network, and check what arrived.
 Then the three negotiate in a room. Aldmark's offer at the expense of Cenia cannot
 become an agreement without Cenia, who counters. A blind round finds the one package
 that Aldmark and Borvia can both live with, another asks all three. They sign it, and
-the communiqué, which "backchannel verify" checks, is left as communique.json. In the
-end a station makes up a transcript. Each step is checked; the first that fails ends
-the demo. It takes two to four minutes.
+the communiqué, which "backchannel verify" checks, is left as communique.json. Then
+Aldmark tells Borvia and Cenia different things, and both find out. In the end a
+station makes up a transcript. Each step is checked; the first that fails ends the
+demo. It takes two to four minutes.
 
 After that everything stays up, with the addresses of the three stations' pages and
 instructions for going on by hand, until interrupted.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -42,6 +43,8 @@ type demoChild struct {
 	in   *os.File // closing it asks the child to stop
 	log  string
 	done chan struct{}
+
+	halted bool // asked to end; under demoNetwork.mu
 }
 
 var errEnded = errors.New("it should have gone on")
@@ -116,18 +119,24 @@ func startDemoNetwork(ctx context.Context, dir string, r *reporter) (_ *demoNetw
 	}
 	for _, who := range demoPrincipals {
 		d := sub(lower(who))
-		const pass = demoPassphrase + "\n"
-		if err := n.commandWith(ctx, pass, "station", "init", "--network", sub("network.toml"), "--dir", d, "--passphrase-fd", "3"); err != nil {
+		if err := n.commandWith(ctx, demoPassphrase+"\n", "station", "init", "--network", sub("network.toml"), "--dir", d, "--passphrase-fd", "3"); err != nil {
 			return nil, err
 		}
-		if err := n.start(lower(who), []byte(pass), "station", "--config", filepath.Join(d, station.ConfigName), "--passphrase-fd", "3", "--while-stdin", "--page", "127.0.0.1:0"); err != nil {
+		s, err := n.startStation(who, d)
+		if err != nil {
 			return nil, err
 		}
-		n.stations = append(n.stations, &demoStation{who, d, web.NewClient(filepath.Join(d, "station.sock"))})
+		n.stations = append(n.stations, s)
 	}
 	r.step("network", map[string]any{"relays": 3, "stations": len(demoPrincipals), "dir": dir},
 		"Three relays, an entry and the stations of Aldmark, Borvia and Cenia are running; their files are in %s.", dir)
 	return n, nil
+}
+
+// startStation runs the station in a folder.
+func (n *demoNetwork) startStation(who, dir string) (*demoStation, error) {
+	s := &demoStation{who, dir, web.NewClient(filepath.Join(dir, "station.sock"))}
+	return s, n.start(filepath.Base(dir), []byte(demoPassphrase+"\n"), "station", "--config", filepath.Join(dir, station.ConfigName), "--passphrase-fd", "3", "--while-stdin", "--page", "127.0.0.1:0")
 }
 
 // freePorts returns loopback addresses that were free a moment ago.
@@ -186,7 +195,7 @@ func secretPipe(b []byte) (*os.File, error) {
 func (n *demoNetwork) start(name string, secret []byte, args ...string) error {
 	doing := func(err error) error { return fmt.Errorf("starting %s: %w", name, err) }
 	log := filepath.Join(n.dir, "logs", name+".log")
-	f, err := os.Create(log)
+	f, err := os.OpenFile(log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600) // one that starts again goes on in it
 	if err != nil {
 		return doing(err)
 	}
@@ -219,7 +228,7 @@ func (n *demoNetwork) start(name string, secret []byte, args ...string) error {
 		close(ch.done)
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		if !n.stopping {
+		if !n.stopping && !ch.halted {
 			n.failed <- fmt.Errorf("%s ended by itself: %s: %w", name, lastLine(log), cmp.Or(err, errEnded))
 		}
 	}()
@@ -233,6 +242,29 @@ func lastLine(path string) string {
 	}
 	b = bytes.TrimSpace(b)
 	return string(b[bytes.LastIndexByte(b, '\n')+1:])
+}
+
+// halt ends one child, as somebody at its machine would, and waits for it.
+func (n *demoNetwork) halt(name string) error {
+	n.mu.Lock()
+	i := slices.IndexFunc(n.children, func(c *demoChild) bool { return c.name == name })
+	if i < 0 {
+		n.mu.Unlock()
+		return fmt.Errorf("stopping %s: it does not run", name)
+	}
+	c := n.children[i]
+	c.halted = true
+	n.mu.Unlock()
+	c.in.Close()
+	select {
+	case <-c.done:
+	case <-time.After(demoTimeout):
+		return fmt.Errorf("stopping %s: it goes on: %s", name, lastLine(c.log)) // it is killed with all others
+	}
+	n.mu.Lock()
+	n.children = slices.DeleteFunc(n.children, func(o *demoChild) bool { return o == c })
+	n.mu.Unlock()
+	return nil
 }
 
 // stop ends all children, stations first.

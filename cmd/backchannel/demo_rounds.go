@@ -72,7 +72,7 @@ type roundAnswer struct {
 
 // round plays a blind round, which the first party proposes, to its match.
 func (t *demoTable) round(ctx context.Context, p station.RoundProposal, answers []roundAnswer) (out station.RoundItem, err error) {
-	inputs := time.Now().Add(demoInputs).Truncate(time.Second)
+	inputs := time.Now().Add(min(max(12*t.slowest, leastInputs), mostInputs)).Truncate(time.Second)
 	deadline := inputs.Add(time.Hour)
 	p.InputsAt, p.Deadline = &inputs, &deadline
 	info, err := answers[0].by.api.ProposeRound(ctx, t.room, p)
@@ -120,7 +120,7 @@ func (t *demoTable) round(ctx context.Context, p station.RoundProposal, answers 
 // standing waits until a round stands so at a station. A round that ends without a
 // match is an error at once.
 func (t *demoTable) standing(ctx context.Context, s *demoStation, id, what string, yes func(station.RoundInfo) bool) error {
-	return waitFor(ctx, demoInputs+demoTimeout, s.name+" to be able to "+what, func() (bool, error) {
+	return waitFor(ctx, mostInputs+demoTimeout, s.name+" to be able to "+what, func() (bool, error) {
 		i, err := s.api.BlindRound(ctx, t.room, id)
 		var e *station.Error
 		if errors.As(err, &e) && e.Code == station.CodeNotFound {

@@ -171,5 +171,5 @@ func (t *demoTable) forge(ctx context.Context) error {
 	}
 	t.r.step("forged", map[string]any{"entries": len(after.Entries)},
 		"Cenia's station writes down what Aldmark and Borvia wrote to each other, byte for byte as Aldmark's does, and a sentence that Borvia never wrote: a transcript proves nothing.")
-	return nil
+	return t.forgeRoom(ctx)
 }

@@ -21,6 +21,7 @@ type demoTable struct {
 	room                   string
 	members                map[*demoStation]negotiation.MemberID
 	agenda                 negotiation.ID
+	slowest                time.Duration // that all took to see what one of them said
 }
 
 // demoRoom is the title of the room.
@@ -37,12 +38,17 @@ const (
 	fishOpen, fishShared, fishClosed = 0, 1, 2
 )
 
-// demoInputs is how long a blind round of the demo waits for answers: far more than
-// the programs need, also on a busy machine, for who is late is left out.
-const demoInputs = 30 * time.Second
+// leastInputs and mostInputs bound how long a blind round of the demo waits for
+// answers. Who is late is left out, so it is far more than the programs need: three
+// statements have to go round before, and it is a dozen times as long as the slowest
+// took until then.
+const (
+	leastInputs = 15 * time.Second
+	mostInputs  = time.Minute
+)
 
-// playTable has the three negotiate, from the room to the released communiqué, and
-// makes up a transcript in the end.
+// playTable has the three negotiate, from the room to the released communiqué, has
+// one tell the others different things, and makes up a transcript in the end.
 func playTable(ctx context.Context, n *demoNetwork, r *reporter) error {
 	t := &demoTable{r: r, aldmark: n.stations[0], borvia: n.stations[1], cenia: n.stations[2]}
 	if err := t.form(ctx); err != nil {
@@ -65,6 +71,9 @@ func playTable(ctx context.Context, n *demoNetwork, r *reporter) error {
 	if err := t.publish(ctx, n, agreed); err != nil {
 		return fmt.Errorf("releasing the communiqué: %w", err)
 	}
+	if err := t.lie(ctx, n); err != nil {
+		return fmt.Errorf("telling different things: %w", err)
+	}
 	if err := t.forge(ctx); err != nil {
 		return fmt.Errorf("making up a transcript: %w", err)
 	}
@@ -75,6 +84,8 @@ func (t *demoTable) all() []*demoStation { return []*demoStation{t.aldmark, t.bo
 
 // everywhere waits until the room looks so at every station.
 func (t *demoTable) everywhere(ctx context.Context, what string, yes func(v *station.RoomView) bool) error {
+	begun := time.Now()
+	defer func() { t.slowest = max(t.slowest, time.Since(begun)) }()
 	for _, s := range t.all() {
 		if err := waitFor(ctx, demoTimeout, s.name+" to see "+what, func() (bool, error) {
 			room, err := s.api.Room(ctx, t.room)

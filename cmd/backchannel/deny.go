@@ -16,19 +16,29 @@ const maxTranscript = 32 << 20
 
 func exportCommand() *cobra.Command {
 	var format, out, self string
+	var room bool
 	c := clientCommand(&cobra.Command{
 		Use:   "export NAME",
-		Short: "Write down a conversation",
+		Short: "Write down a conversation, or a room",
 		Long: `Write down the conversation with a contact: texts, times to the minute, states, and
 names, sizes and hashes of files. The formats are json, markdown, html (a page to
 print) and script (a plain text that "backchannel forge" reads).
 
-A transcript proves nothing: "backchannel forge" writes the same bytes for a
-conversation that never was.`,
-		Example: "  backchannel export Borvia --format html -o borvia.html\n  backchannel export Borvia --format script -o draft.txt",
+With --room NAME is a room, and everything that was said in it is written down, but
+nothing of your private side, no offer that was not sent and no answer in a blind
+round. The room is played again for it: no identifier, key, signature or second in
+the file is one of the real room, and a second export has others. A format json can be
+checked with "backchannel room read", and a script can be edited and forged.
+
+Neither proves anything: "backchannel forge" writes the same for what never was.`,
+		Example: "  backchannel export Borvia --format html -o borvia.html\n  backchannel export Borvia --format script -o draft.txt\n  backchannel export --room \"Straits talks\" --format json -o straits.room.json",
 		Args:    cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
-			b, err := c.Export(cmd.Context(), args[0], self, format)
+			write := c.Export
+			if room {
+				write = c.ExportRoom
+			}
+			b, err := write(cmd.Context(), args[0], self, format)
 			if err != nil {
 				return err
 			}
@@ -36,13 +46,14 @@ conversation that never was.`,
 		}),
 	})
 	transcriptFlags(c, &format, &out, &self)
+	c.Flags().BoolVar(&room, "room", false, "NAME is a room, by its title or the first digits of its number")
 	return c
 }
 
 func transcriptFlags(c *cobra.Command, format, out, self *string) {
 	c.Flags().StringVar(format, "format", "markdown", "json, markdown, html or script")
 	c.Flags().StringVarP(out, "output", "o", "-", "write to this new file; - is standard output")
-	c.Flags().StringVar(self, "as", "", "what to call this side in it (default: Me)")
+	c.Flags().StringVar(self, "as", "", "what to call this side in it (default: Me, or as in the room)")
 }
 
 // writeTranscript writes to a new file or to standard output.
@@ -60,9 +71,10 @@ func writeTranscript(cmd *cobra.Command, out string, b []byte) error {
 func forgeCommand() *cobra.Command {
 	var f web.Forgery
 	var out string
+	var room bool
 	c := clientCommand(&cobra.Command{
 		Use:   "forge [FILE]",
-		Short: "Make up a conversation, written as a real one is",
+		Short: "Make up a conversation or a room, written as a real one is",
 		Long: `Write down a conversation that never was, with a contact or with anybody: both
 sides, times and states as you like. It is the code that writes real ones, so the
 bytes are the same. Because anybody can make these, a leaked one proves nothing.
@@ -90,27 +102,52 @@ acknowledged for what Other wrote, or cancelled. A file has name, bytes and
 perhaps a SHA-256.
 
 --from begins with the real conversation with a contact. To change what was really
-said, export it as a script, edit that and forge it.`,
-		Example: "  backchannel forge draft.txt --format html -o straits.html\n  echo 'Borvia, 2026-03-01 10:25: No.' | backchannel forge --from Borvia --format json",
+said, export it as a script, edit that and forge it.
+
+With --room FILE is the script of a whole negotiation of up to 16, in JSON: who did what
+and when, by names. All of it is played by the code that real stations run, with made-up
+keys: offers and what answers them, blind rounds with the answers that the script
+gives, handshakes and signatures. "backchannel export --room" does no more for a real
+room, and "backchannel room read" accepts both. No station is needed. --as says whose
+copy is written. docs/negotiation.md has every verb; a small one:
+
+` + smallScript + `
+
+What nobody can forge is a signature under the published key of a real party.`,
+		Example: "  backchannel forge draft.txt --format html -o straits.html\n  echo 'Borvia, 2026-03-01 10:25: No.' | backchannel forge --from Borvia --format json\n  backchannel forge --room straits.script.json --format json -o straits.room.json",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
-			text, err := forgeInput(cmd, f.From, args)
-			if err != nil {
-				return err
-			}
-			f.Text, f.Input = text, "script"
-			if begin := firstByte(text); begin == '{' {
-				f.Input = "json"
-			}
-			b, err := c.Forge(cmd.Context(), f)
-			if err != nil {
-				return err
-			}
-			return writeTranscript(cmd, out, b)
-		}),
 	})
+	conversation := withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+		text, err := forgeInput(cmd, f.From, args)
+		if err != nil {
+			return err
+		}
+		f.Text, f.Input = text, "script"
+		if begin := firstByte(text); begin == '{' {
+			f.Input = "json"
+		}
+		b, err := c.Forge(cmd.Context(), f)
+		if err != nil {
+			return err
+		}
+		return writeTranscript(cmd, out, b)
+	})
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if !room {
+			return conversation(cmd, args)
+		}
+		if f.From != "" {
+			return usage("--from begins with a conversation: for a room, export its script and edit it")
+		}
+		b, err := forgeRoom(cmd, args, f.Self, f.Format)
+		if err != nil {
+			return err
+		}
+		return writeTranscript(cmd, out, b)
+	}
 	transcriptFlags(c, &f.Format, &out, &f.Self)
 	c.Flags().StringVar(&f.From, "from", "", "begin with the real conversation with this contact")
+	c.Flags().BoolVar(&room, "room", false, "FILE is the script of a room")
 	return c
 }
 

@@ -30,7 +30,7 @@ every other's; whoever takes part must be a contact of all. Nothing said in a ro
 proves anything to outsiders, and "backchannel forge" makes up whole rooms.`,
 		Example: "  backchannel room new \"Straits talks\" --self Aldmark --with Borvia --with Cenia\n  backchannel room list",
 	}, roomNewCommand(), roomListCommand(), roomShowCommand(), roomJoinCommand(), roomDeclineCommand(), roomEraseCommand(),
-		roomSayCommand(), roomCommentCommand(), roomTimelineCommand(), roomOwnCommand(), roomSuggestCommand())
+		roomReadCommand(), roomSayCommand(), roomCommentCommand(), roomShowToCommand(), roomTimelineCommand(), roomOwnCommand(), roomSuggestCommand(), roomStraysCommand())
 }
 
 func roomNewCommand() *cobra.Command {
@@ -88,7 +88,7 @@ func printRooms(w io.Writer, all []station.RoomInfo) {
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ROOM\tTITLE\tSTATE\tMEMBERS\tSAID\tALARMS")
+	fmt.Fprintln(t, "ROOM\tTITLE\tSTATE\tMEMBERS\tSAID\tNEW\tALARMS")
 	for _, r := range all {
 		state := r.State
 		switch {
@@ -108,7 +108,7 @@ func printRooms(w io.Writer, all []station.RoomInfo) {
 				members = append(members, m.Name)
 			}
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\n", r.ID[:8], contact.Printable(r.Title), state, contact.Printable(strings.Join(members, ", ")), r.Said, r.Alarms)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\n", r.ID[:8], contact.Printable(r.Title), state, contact.Printable(strings.Join(members, ", ")), r.Said, r.Unread, r.Alarms)
 	}
 	_ = t.Flush() // to the terminal or a buffer
 }
@@ -118,6 +118,7 @@ func roomShowCommand() *cobra.Command {
 		Use: "show ROOM", Short: "Show a room and what is on its table",
 		Long: `Show a room: its members, the agenda with everyone's latest positions, packages,
 offers, drafts, rounds and agreements with their states, and whatever does not fit.
+What it shows counts as looked at, and is no longer new in "backchannel room list".
 ROOM is its title or the first digits of its number.`,
 		Example: "  backchannel room show \"Straits talks\"\n  backchannel room show 3f2a91c0 --json",
 		Args:    cobra.ExactArgs(1),
@@ -126,9 +127,20 @@ ROOM is its title or the first digits of its number.`,
 			if err != nil {
 				return err
 			}
-			return emit(cmd, r, func(w io.Writer) { printRoom(w, r) })
+			if err := emit(cmd, r, func(w io.Writer) { printRoom(w, r) }); err != nil {
+				return err
+			}
+			return looked(cmd, c, r)
 		}),
 	})
+}
+
+// looked marks a room as looked at once all of it was shown.
+func looked(cmd *cobra.Command, c *web.Client, r station.Room) error {
+	if r.Unread == 0 {
+		return nil
+	}
+	return c.MarkRoom(cmd.Context(), r.ID, r.Mark)
 }
 
 func roomJoinCommand() *cobra.Command {
@@ -275,7 +287,10 @@ func roomTimelineCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return emit(cmd, t.View.Timeline, func(w io.Writer) { t.printTimeline(w) })
+			if err := emit(cmd, t.View.Timeline, func(w io.Writer) { t.printTimeline(w) }); err != nil {
+				return err
+			}
+			return looked(cmd, c, t.Room)
 		}),
 	})
 }

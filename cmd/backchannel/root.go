@@ -103,7 +103,7 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 	group("try", "Try it:", demoCommand(), benchCommand())
 	group("talk", "Use a station:",
 		openCommand(), pairCommand(),
-		inviteCommand(), acceptCommand(), wordsCommand(), confirmCommand(), contactsCommand(), renameCommand(),
+		inviteCommand(), acceptCommand(), wordsCommand(), confirmCommand(), deliverCommand(), contactsCommand(), renameCommand(),
 		laneCommand(), muteCommand(true), muteCommand(false), expireCommand(),
 		sendCommand(), draftCommand(), inboxCommand(), readCommand(), ackCommand(), cancelCommand(), searchCommand(), followCommand(),
 		editCommand(), insertCommand(), eraseCommand(),

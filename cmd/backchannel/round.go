@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -71,13 +72,21 @@ chosen.`,
 }
 
 func roundShowCommand() *cobra.Command {
-	return clientCommand(&cobra.Command{
+	var follow bool
+	c := clientCommand(&cobra.Command{
 		Use: "show ROOM [ROUND]", Short: "Show the blind rounds of a room, or one of them",
-		Long:    `Show the blind rounds of a room with their states, or one of them with what must be read before choosing.`,
-		Example: "  backchannel round show \"Straits talks\"\n  backchannel round show \"Straits talks\" 5be1f00c",
+		Long: `Show the blind rounds of a room with their states, or one of them with what must be read
+before choosing. --follow goes on to show each step of a round until it has ended; with
+--json one line for each.`,
+		Example: "  backchannel round show \"Straits talks\"\n  backchannel round show \"Straits talks\" 5be1f00c --follow",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
-			if len(args) == 2 {
+			switch {
+			case follow && len(args) < 2:
+				return usage("--follow needs a round: \"round show ROOM\" lists them")
+			case follow:
+				return followRound(cmd, c, args[0], args[1])
+			case len(args) == 2:
 				r, err := c.BlindRound(cmd.Context(), args[0], args[1])
 				return printRounds(cmd, []station.RoundInfo{r}, err)
 			}
@@ -85,6 +94,72 @@ func roundShowCommand() *cobra.Command {
 			return printRounds(cmd, all, err)
 		}),
 	})
+	c.Flags().BoolVar(&follow, "follow", false, "show each step until the round has ended")
+	return c
+}
+
+// errOver ends the following of a round that has ended.
+var errOver = errors.New("the round has ended")
+
+// followRound shows a round at each step until it has ended.
+func followRound(cmd *cobra.Command, c *web.Client, room, id string) error {
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	shown := ""
+	look := func() error {
+		r, err := c.BlindRound(ctx, room, id)
+		if err != nil {
+			return err
+		}
+		over := r.Ended()
+		if line := roundLine(r); line != shown {
+			shown = line
+			switch {
+			case wantsJSON(cmd):
+				err = writeLine(cmd.OutOrStdout(), r)
+			case over:
+				err = printRounds(cmd, []station.RoundInfo{r}, nil)
+			default:
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), line)
+			}
+		}
+		if err == nil && over {
+			err = errOver
+		}
+		return err
+	}
+	first := make(chan error, 1)
+	err := c.Follow(ctx, func() {
+		if err := look(); err != nil {
+			first <- err
+			cancel()
+		}
+	}, func(n station.Notice) error {
+		if n.Kind != station.EventRoom {
+			return nil
+		}
+		return look()
+	})
+	select {
+	case err = <-first:
+	default:
+	}
+	if errors.Is(err, errOver) || errors.Is(cmd.Context().Err(), context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// roundLine says in a line how far a round is.
+func roundLine(r station.RoundInfo) string {
+	line := r.State
+	if p := r.Progress; p != nil {
+		line += fmt.Sprintf(": step %d of %d", p.Step, p.Steps)
+		if p.Left != nil {
+			line += ", at most " + left(p.Left)
+		}
+	}
+	return line
 }
 
 func roundActCommand(name, short, long string, do roundAct) *cobra.Command {
@@ -164,6 +239,9 @@ func printRounds(cmd *cobra.Command, all []station.RoundInfo, err error) error {
 		}
 		for _, r := range all {
 			fmt.Fprintf(w, "%s  %s  %s\n  %s\n", r.ID[:8], r.Mode, r.State, r.Text)
+			if r.Progress != nil {
+				fmt.Fprintf(w, "  At %s.\n", strings.TrimPrefix(roundLine(r), r.State+": "))
+			}
 			if r.Result != nil {
 				fmt.Fprintf(w, "  %d. %s\n", r.Result.Number, contact.Printable(r.Result.Show))
 			}

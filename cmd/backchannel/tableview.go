@@ -128,6 +128,7 @@ func printRoom(w io.Writer, r station.Room) {
 	for _, a := range r.View.Alarms {
 		fmt.Fprintf(w, "\nALARM: %s\n", contact.Printable(a.Text))
 	}
+	t.printShown(w)
 	if r.View.Refused > 0 {
 		fmt.Fprintf(w, "\n%s could not be read.\n", plural(int64(r.View.Refused), "message"))
 	}

@@ -64,6 +64,9 @@ func areCells(frame []byte) bool {
 	return t == wire.TypeForward || t == wire.TypeBackward
 }
 
+// reused tells whether the memory of a frame is used again when it has left.
+func reused(frame []byte) bool { return areCells(frame) || wire.TypeOf(frame) == wire.TypeAnswers }
+
 // records lies below TLS and gives it its own records, never a byte further, so
 // that what stands between them can be read from r.
 type records struct {

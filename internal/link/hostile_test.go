@@ -108,6 +108,9 @@ func TestFloodOfSlowConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer before.Close()
+		if err := roundTrip(before, "first"); err != nil { // until the other end has seen its key it is one of the flood
+			t.Fatal(err)
+		}
 		hello := clientHello(t)
 		var flood []net.Conn
 		defer func() {

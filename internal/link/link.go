@@ -79,8 +79,8 @@ type Node interface {
 type Env interface {
 	// Send queues a frame. It takes ownership: neither side changes the bytes
 	// afterwards. A peer whose queue is full is disconnected. The memory of a frame
-	// of round cells (wire.TypeForward, wire.TypeBackward) is used again once it left:
-	// such a frame goes to one peer, is no part of a greater array, and is forgotten.
+	// of cells (wire.TypeForward, wire.TypeBackward, wire.TypeAnswers) is used again
+	// once it left: such a frame goes to one peer, is no part of a greater array, and is forgotten.
 	Send(p Peer, frame []byte)
 	// SendAt queues a frame that must leave at t, to the precision of the
 	// operating system's timers, whatever the node is doing then. Frames to one

@@ -33,7 +33,9 @@ type Loop struct {
 	cfg   LoopConfig
 	log   *slog.Logger
 	inbox chan happening
-	spare *buffers      // of frames of cells, for all connections
+	spare *buffers      // of frames of cells, for all connections with servers
+	small *buffers      // of frames of cells, for all connections with stations
+	turns *writers      // write for stations
 	done  chan struct{} // closed when the node will not be called any more
 	wg    sync.WaitGroup
 
@@ -87,6 +89,8 @@ func NewLoop(cfg LoopConfig) *Loop {
 		cfg: cfg, log: cfg.Log, inbox: make(chan happening, 256), done: make(chan struct{}),
 		spare: newBuffers(cfg.QueueBytes), conns: map[uint64]*peerConn{}, byAccount: map[[32]byte]uint64{},
 	}
+	l.small = newBuffers(0)
+	l.turns = &writers{limit: runtime.GOMAXPROCS(0), run: l.wg.Go}
 	l.lanes[LaneCompute], l.lanes[LaneDisk], l.lanes[LaneMark] = newLane(), newLane(), newLane()
 	return l
 }
@@ -135,6 +139,11 @@ func (l *Loop) Do(ctx context.Context, f func(now time.Time)) error {
 func (l *Loop) post(f func(now time.Time)) bool { return l.hand(happening{call: f}) }
 
 func (l *Loop) hand(h happening) bool {
+	select { // what is all but always so costs less without a second case
+	case l.inbox <- h:
+		return true
+	default:
+	}
 	select {
 	case l.inbox <- h:
 		return true
@@ -162,15 +171,16 @@ func (l *Loop) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
+		if now := l.cfg.Clock(); l.wakes.due(now) {
+			l.cfg.Node.Woken(now)
+		}
 		timer.Reset(l.untilWake())
 		select {
 		case <-ctx.Done():
 		case h := <-l.inbox:
 			l.handle(l.cfg.Clock(), h)
+			l.handleMore(ctx)
 		case <-timer.C:
-			if now := l.cfg.Clock(); l.wakes.due(now) {
-				l.cfg.Node.Woken(now)
-			}
 		}
 	}
 	close(l.done)
@@ -188,6 +198,19 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 	l.wg.Wait()
 	return nil
+}
+
+// handleMore handles what has come meanwhile until the node has to be woken: to
+// look at everything that may happen costs more than most frames.
+func (l *Loop) handleMore(ctx context.Context) {
+	for ctx.Err() == nil && l.untilWake() > 0 {
+		select {
+		case h := <-l.inbox:
+			l.handle(l.cfg.Clock(), h)
+		default:
+			return
+		}
+	}
 }
 
 // handle is called by the node's goroutine alone.
@@ -241,8 +264,16 @@ func (l *Loop) serve(conn Conn) {
 		limit = min(limit, stationQueue)
 	}
 	pc := newPeerConn(conn, p, l.cfg.Clock, limit, l.cfg.ReadAhead)
-	if s, ok := conn.(*streamConn); ok {
-		s.spare, pc.spare = l.spare, l.spare
+	switch c := conn.(type) {
+	case *streamConn:
+		c.spare, pc.spare = l.spare, l.spare
+	case *wsConn:
+		if c.low != nil {
+			pc.turns, c.low.turns = l.turns, l.turns
+			c.spare, pc.spare = l.small, l.small
+			l.small.admit(c.max + 1) // a frame for each: what one round leaves, the next takes
+			defer l.small.admit(-c.max - 1)
+		}
 	}
 	defer pc.abort()
 	up := make(chan struct{})
@@ -254,7 +285,9 @@ func (l *Loop) serve(conn Conn) {
 			l.byAccount[p.Account] = p.Conn
 		}
 		l.conns[p.Conn] = pc
-		l.wg.Go(pc.write)
+		if pc.turns == nil {
+			l.wg.Go(pc.write)
+		}
 		close(up)
 		l.cfg.Node.Connected(now, p)
 	})
@@ -282,10 +315,14 @@ func (l *Loop) read(pc *peerConn) {
 			}
 			return
 		}
-		select {
+		select { // as in hand
 		case pc.slots <- struct{}{}:
-		case <-l.done:
-			continue
+		default:
+			select {
+			case pc.slots <- struct{}{}:
+			case <-l.done:
+				continue
+			}
 		}
 		l.hand(happening{from: pc, frame: frame})
 	}

@@ -370,13 +370,13 @@ func TestReadMessage(t *testing.T) {
 		want := bytes.Repeat([]byte{7}, size)
 		for _, last := range []int{0, 1, size, size + 1, max(0, size-1), 6813} {
 			for _, r := range []io.Reader{bytes.NewReader(want), iotest.OneByteReader(bytes.NewReader(want)), iotest.DataErrReader(bytes.NewReader(want))} {
-				if got, err := readMessage(r, last); err != nil || !bytes.Equal(got, want) {
+				if got, err := readMessage(r, make([]byte, max(last, leastMessage)+1)); err != nil || !bytes.Equal(got, want) {
 					t.Errorf("%d bytes after %d: %d, %v", size, last, len(got), err)
 				}
 			}
 		}
 	}
-	if _, err := readMessage(iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader(make([]byte, 9)))), 4); !errors.Is(err, iotest.ErrTimeout) {
+	if _, err := readMessage(iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader(make([]byte, 9)))), make([]byte, 5)); !errors.Is(err, iotest.ErrTimeout) {
 		t.Errorf("an error within a message: %v", err)
 	}
 }

@@ -96,6 +96,8 @@ func (l *StationListener) upgrade(raw net.Conn) (Conn, error) {
 	}
 	ws.SetReadLimit(int64(l.max))
 	c.max = l.max
+	c.low = newSocket(raw) // not before: until here one deadline covers everything
+	q.Conn = c.low
 	return c, nil
 }
 

@@ -184,9 +184,12 @@ type wsConn struct {
 	ws   *websocket.Conn
 	tls  *tls.Conn
 	raw  net.Conn
+	low  *socket // at the entry: keeps the deadlines; nil at a station, where each call sets its own
 	peer Peer
 	max  int
 	last int // bytes of the last frame that was read
+
+	spare *buffers // where the memory of frames comes from; nil: the heap
 }
 
 func newWSConn(ws *websocket.Conn, t *tls.Conn, p Peer, max int) *wsConn {
@@ -200,8 +203,10 @@ func (c *wsConn) Peer() Peer { return c.peer }
 // ReadFrame implements Conn. It waits for ever for a frame to begin, and a bounded
 // time for it to end.
 func (c *wsConn) ReadFrame() ([]byte, error) {
-	if err := c.raw.SetReadDeadline(time.Time{}); err != nil {
-		return nil, err
+	if c.low == nil {
+		if err := c.raw.SetReadDeadline(time.Time{}); err != nil {
+			return nil, err
+		}
 	}
 	return c.readFrame()
 }
@@ -214,12 +219,19 @@ func (c *wsConn) readFrame() ([]byte, error) {
 	if kind != websocket.MessageBinary {
 		return nil, errFrame
 	}
-	if err := c.raw.SetReadDeadline(time.Now().Add(frameTime)); err != nil {
+	if c.low != nil {
+		c.low.begin()
+	} else if err := c.raw.SetReadDeadline(time.Now().Add(frameTime)); err != nil {
 		return nil, err
 	}
-	frame, err := readMessage(r, c.last)
+	frame, err := readMessage(r, c.room())
 	if err != nil {
 		return nil, ended(err)
+	}
+	if c.low != nil {
+		if err := c.low.end(); err != nil {
+			return nil, err
+		}
 	}
 	if len(frame) == 0 || len(frame) > c.max {
 		return nil, errFrame
@@ -228,11 +240,22 @@ func (c *wsConn) readFrame() ([]byte, error) {
 	return frame, nil
 }
 
-// readMessage reads to the end of a message that may have as many bytes as the one
-// before: its memory is the frame's, for a buffer of each connection's own would be
+// room is memory for a frame of as many bytes as the one before, and one more, to
+// see its end without growing.
+func (c *wsConn) room() []byte {
+	n := max(c.last, leastMessage) + 1
+	if c.spare != nil {
+		if b := c.spare.exactly(n); b != nil {
+			return b
+		}
+	}
+	return make([]byte, n)
+}
+
+// readMessage reads to the end of a message into b, which it makes longer if it
+// must: its memory is the frame's, for a buffer of each connection's own would be
 // a quarter of what ten thousand of them cost. The library bounds the length.
-func readMessage(r io.Reader, expected int) ([]byte, error) {
-	b := make([]byte, max(expected, leastMessage)+1) // one more, to see the end without growing
+func readMessage(r io.Reader, b []byte) ([]byte, error) {
 	for n := 0; ; {
 		k, err := r.Read(b[n:])
 		switch n += k; {
@@ -262,8 +285,10 @@ func (c *wsConn) WriteFrame(frame []byte) error {
 	if len(frame) == 0 || len(frame) > MaxFrame {
 		return errFrame
 	}
-	if err := c.raw.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
-		return err
+	if c.low == nil {
+		if err := c.raw.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+			return err
+		}
 	}
 	return c.ws.Write(context.Background(), websocket.MessageBinary, frame)
 }

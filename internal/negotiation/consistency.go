@@ -238,14 +238,29 @@ func (r *Room) others(a, b MemberID) (list []MemberID) {
 	return list
 }
 
-// secret takes a vouch key or vouch tags in.
-func (r *Room) secret(from MemberID, e *Envelope, now time.Time) {
+// withoutSecret is the body that a row keeps of a statement with keys or tags.
+func withoutSecret(k Kind, raw []byte) []byte {
+	if k != kindShow {
+		return nil
+	}
+	b, err := ParseBody(k, raw)
+	if err != nil {
+		return nil
+	}
+	return encode(&showing{Statement: b.(*showing).Statement})
+}
+
+// secret takes a vouch key, vouch tags or a statement that is shown in. row is the id
+// of the statement that brought it.
+func (r *Room) secret(from MemberID, row ID, e *Envelope, now time.Time) {
 	b, err := ParseBody(e.Kind, e.Body)
 	if err != nil || e.Class != ClassPrivate {
 		return // it keeps its place in the chain; without a key its tags cannot be judged
 	}
 	at := uint64(now.Unix())
 	switch b := b.(type) {
+	case *showing:
+		r.shown(from, row, b, now)
 	case *vouchKey:
 		r.local.KeysIn = append(r.local.KeysIn, keyIn{From: from, First: b.First, Key: b.Key, At: at})
 	case *gossip:
@@ -254,12 +269,24 @@ func (r *Room) secret(from MemberID, e *Envelope, now time.Time) {
 				continue
 			}
 			about := r.members[g.From]
-			if about == from || about == r.self || len(r.local.Hearsay) >= maxHeld*len(r.members) {
+			if about == from || about == r.self || r.hearsayVia(from) >= maxHearsay {
 				continue
 			}
 			r.local.Hearsay = append(r.local.Hearsay, hearsay{Via: from, From: about, Seq: g.Seq, ID: g.ID, Tag: g.Tag, Since: at})
 		}
 	}
+}
+
+// hearsayVia counts what one member passed on and cannot be judged yet. Somebody who
+// deceives could otherwise fill the list with what never comes, and what the others
+// pass on about it would find no room.
+func (r *Room) hearsayVia(m MemberID) (n int) {
+	for _, h := range r.local.Hearsay {
+		if h.Via == m {
+			n++
+		}
+	}
+	return n
 }
 
 func (r *Room) keepTags(from MemberID, seq uint64, id ID, tags []byte, now time.Time) {
@@ -307,6 +334,7 @@ func (r *Room) judge(c *Change, now time.Time) {
 // exchange judges hearsay, passes tags on that are due, and erases what has served
 // or is too old.
 func (r *Room) exchange(c *Change, now time.Time) {
+	r.weigh(now)
 	r.judge(c, now)
 	for _, to := range r.members {
 		if to != r.self && !r.local.Frozen {

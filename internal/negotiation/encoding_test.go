@@ -38,7 +38,17 @@ func samples() []Body {
 		&Communique{Agreement: ID{1}, Text: "It is agreed.", Keys: [][]byte{make([]byte, 32)}, Signature: make([]byte, 64)},
 		&Approve{Of: ID{1}}, &Release{Of: ID{1}},
 		&vouchKey{First: 1, Key: [32]byte{1}}, &gossip{[]entry{{From: 1, Seq: 2, ID: ID{3}, Tag: [16]byte{4}}}},
+		&showing{Statement: told(nil), Tag: make([]byte, TagSize)},
 	}
+}
+
+// told is the encoding of a statement to a room of three.
+func told(change func(*Envelope)) []byte {
+	e := &Envelope{Version: 1, Room: ID{1}, From: MemberID{2}, Seq: 1, Vector: make([]uint64, 3), Heads: make([]byte, IDSize), Time: 1, Kind: KindSignal, Body: []byte{0xa0}}
+	if change != nil {
+		change(e)
+	}
+	return e.Encode()
 }
 
 func TestBodies(t *testing.T) {
@@ -53,7 +63,7 @@ func TestBodies(t *testing.T) {
 			t.Errorf("%T: %v\n%+v\n%+v", b, err, got, b)
 		}
 		seen[KindOf(b)] = true
-		if KindOf(b) == kindKeys || KindOf(b) == kindGossip {
+		if KindOf(b).secret() {
 			if _, err := BodyFromJSON(KindOf(b), []byte("{}")); err == nil {
 				t.Errorf("%s can be said by a user", KindOf(b))
 			}
@@ -152,6 +162,11 @@ func TestRefusedBodies(t *testing.T) {
 		"communiqué of nothing":             &Communique{},
 		"communiqué with a short key":       &Communique{Text: "T", Keys: [][]byte{{1}}},
 		"communiqué with a signature alone": &Communique{Text: "T", Signature: make([]byte, 64)},
+		"nothing shown":                     &showing{},
+		"shown with a short tag":            &showing{Statement: told(nil), Tag: []byte{1}},
+		"shown with its vouch tags":         &showing{Statement: told(func(e *Envelope) { e.Vouch = make([]byte, TagSize) })},
+		"shown private statement":           &showing{Statement: told(func(e *Envelope) { e.Class, e.Vector, e.Heads = ClassPrivate, nil, nil })},
+		"shown vouch key":                   &showing{Statement: told(func(e *Envelope) { e.Kind = kindKeys })},
 	} {
 		if _, err := EncodeBody(body); !errors.Is(err, ErrRefused) {
 			t.Errorf("%s: %v", name, err)
@@ -272,7 +287,7 @@ func FuzzBody(f *testing.F) {
 		if again, err := EncodeBody(body); err != nil || !bytes.Equal(again, b) {
 			t.Fatalf("it encodes to other bytes: %v", err)
 		}
-		if KindOf(body) == kindKeys || KindOf(body) == kindGossip {
+		if KindOf(body).secret() {
 			return
 		}
 		j, err := json.Marshal(body)

@@ -84,35 +84,48 @@ func (v *evaluation) evaluateAgendas(r *Room) {
 	var list []*AgendaView
 	for s := range each[*Agenda](r) {
 		b := s.Body.(*Agenda)
-		a := &AgendaView{ID: s.ID, Author: s.From, Time: s.Time, Rev: b.Rev, Issues: b.Issues, Confirmed: []MemberID{s.From}, body: b}
+		a := &AgendaView{ID: s.ID, Author: s.From, Time: s.Time, Rev: b.Rev, Issues: b.Issues, body: b}
 		v.agendas[s.ID] = a
 		v.highest = max(v.highest, b.Rev)
 		list = append(list, a)
 	}
-	for s := range each[*Confirm](r) {
-		if a := v.agendas[s.Body.(*Confirm).Of]; a != nil && !slices.Contains(a.Confirmed, s.From) {
-			a.Confirmed = append(a.Confirmed, s.From)
-		}
-	}
+	v.confirmed(r)
 	slices.SortFunc(list, func(a, b *AgendaView) int {
 		return cmp.Or(cmp.Compare(a.Rev, b.Rev), bytes.Compare(b.ID[:], a.ID[:]))
 	})
 	for _, a := range list {
 		slices.SortFunc(a.Confirmed, compareMembers)
-		var base *Agenda
-		if a.body.Base != nil {
-			on := v.agendas[*a.body.Base]
-			if on == nil || !on.Holds || on.Rev >= a.Rev {
-				a.Problem = "it is based on an agenda that does not hold"
-				continue
-			}
-			base = on.body
+		if (a.body.Base == nil) != (v.held == nil) || a.body.Base != nil && *a.body.Base != v.heldID {
+			a.Problem = "it is not based on the agenda that holds before it"
+			continue
 		}
-		if a.Problem = problem(a.body.follows(base, a.Author, r.members)); a.Problem != "" {
+		if a.Problem = problem(a.body.follows(v.held, a.Author, r.members)); a.Problem != "" {
 			continue
 		}
 		if a.Holds = len(a.Confirmed) == len(r.members); a.Holds {
 			v.held, v.heldID = a.body, a.ID
+		}
+	}
+}
+
+// confirmed counts whom each agenda has. A member confirms upwards only, one agenda of
+// each number: what it says about an earlier one after a later one counts no more. So
+// nobody can make an earlier agenda hold afterwards and take the ground from under
+// one that holds, and two of one number never hold.
+func (v *evaluation) confirmed(r *Room) {
+	for _, m := range r.members {
+		last := uint64(0)
+		for _, s := range r.told[m].list {
+			var a *AgendaView
+			switch b := s.Body.(type) {
+			case *Agenda:
+				a = v.agendas[s.ID]
+			case *Confirm:
+				a = v.agendas[b.Of]
+			}
+			if a != nil && a.Rev > last {
+				a.Confirmed, last = append(a.Confirmed, m), a.Rev
+			}
 		}
 	}
 }
@@ -277,6 +290,11 @@ func (v *evaluation) roundProblem(r *Room, b *Round, s *Statement) error {
 		if r.index(m) < 0 {
 			return refused("a party of the round is no member of the room")
 		}
+	}
+	if b.Opener != s.From && slices.Contains(b.Parties, s.From) {
+		// Who opens second can stop with the result in hand. Who made the round must not
+		// choose to be that one.
+		return refused("who proposes a round and takes part in it opens first")
 	}
 	if !s.Time.Before(unix(b.InputsAt)) {
 		return refused("the answers of the round leave before it was proposed")

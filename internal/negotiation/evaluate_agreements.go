@@ -47,6 +47,9 @@ const (
 	whyIssue = "The issue “%s” concerns it."
 )
 
+// lostSigning is the note of a signing whose machine was in no backup.
+const lostSigning = "this station was restored from a backup, which has no signing under way"
+
 // AgreementsAt are the agreements as View shows them.
 func (r *Room) AgreementsAt(now time.Time) []AgreementView {
 	return listed(r.evaluate(seconds(now)).agreements, func(a *AgreementView) (time.Time, ID) { return a.Time, a.ID })
@@ -89,6 +92,12 @@ func (v *evaluation) settleAgreement(r *Room, a *AgreementView, have int) {
 		a.State, a.Note = AgreementState(known), r.local.Notes[a.ID]
 		if s, ok := r.local.Seals[a.ID]; ok {
 			a.Seal = &s
+		}
+		if r.local.Frozen && slices.Contains([]AgreementState{AgreementCommitments, AgreementNonces, AgreementShares}, a.State) {
+			a.State, a.Note = AgreementStalled, lostSigning
+		}
+		if void && a.State == AgreementStalled || !v.now.Before(unix(a.Lapses)) {
+			step(AgreementLapsed)
 		}
 		return
 	}

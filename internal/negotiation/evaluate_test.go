@@ -349,6 +349,17 @@ func TestRounds(t *testing.T) {
 	if v := m.eval(1).rounds[id]; v.State != RoundMatch || v.Outcome == nil || *v.Outcome.Item != 0 {
 		t.Error(v.State)
 	}
+	// A room that was made again with a round in it takes reports about agreements.
+	a := &Agreement{Parties: m.ids(0, 1, 2), Level: Handshake, Lapses: uint64(m.clock.Add(24 * time.Hour).Unix()), Agenda: &agenda, Packages: []ID{p}}
+	agreed := m.say(0, a)
+	m.settle()
+	for i := range 3 {
+		m.say(i, &Consent{Core: a.Core()})
+	}
+	m.settle()
+	if err := m.rooms[1].Progress(agreed, "confirmed", "", m.clock); err != nil {
+		t.Error(err)
+	}
 	// A declined round looks like one that nobody saw: it lapses.
 	r2 := *r
 	r2.Parties = m.ids(0, 1)

@@ -3,6 +3,7 @@ package negotiation
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -73,7 +74,8 @@ func (r *Room) Export(rows []Row, names func(MemberID) string) ([]byte, error) {
 }
 
 // ReadExport makes a room of an export, to be looked at and no more: every id, chain
-// and vector is checked as the station that wrote it checked them.
+// and vector is checked as the station that wrote it checked them, and the whole is
+// written again and compared. What rounds and signings say is for package conduct.
 func ReadExport(b []byte) (*Room, func(MemberID) string, error) {
 	var x Export
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -92,9 +94,10 @@ func ReadExport(b []byte) (*Room, func(MemberID) string, error) {
 		return nil, nil, err
 	}
 	names, ids, self := map[MemberID]string{}, []MemberID{}, false
+	var called []string
 	for i, m := range x.Members {
 		names[m.ID] = m.Name
-		ids = append(ids, m.ID)
+		ids, called = append(ids, m.ID), append(called, m.Name)
 		contact := Contact{byte(i) + 1}
 		if m.ID == x.Self {
 			contact, self = Contact{}, true
@@ -107,11 +110,17 @@ func ReadExport(b []byte) (*Room, func(MemberID) string, error) {
 	if !self || uint64(len(ids)) != c.Plan.Size || c.Plan.room(ids) != x.Room {
 		return nil, nil, refused("the members of the export are not those of its room")
 	}
+	if slices.Sort(called); !slices.Equal(called, slices.Sorted(slices.Values(c.Plan.Names))) {
+		return nil, nil, refused("the members of the export have other names than in the plan of its room")
+	}
 	var rows []Row
 	for _, s := range x.Statements {
 		e, err := parseKept(s.Envelope)
 		if err != nil {
 			return nil, nil, err
+		}
+		if len(e.Vouch) > 0 {
+			return nil, nil, refused("a statement of the export has vouch tags, which no export has")
 		}
 		row := Row{From: e.From, At: s.At, ID: s.ID, Raw: s.Envelope, Erased: s.Erased}
 		if s.To != nil {
@@ -126,7 +135,7 @@ func ReadExport(b []byte) (*Room, func(MemberID) string, error) {
 		if _, member := names[row.To]; !row.To.IsZero() && !member || row.To == row.From {
 			return nil, nil, refused("a private statement of the export is for nobody")
 		}
-		if s.Erased && e.Kind != kindKeys && e.Kind != kindGossip {
+		if s.Erased && !e.Kind.secret() {
 			return nil, nil, refused("a statement of the export is said to be erased and is not one that is")
 		}
 		rows = append(rows, row)
@@ -135,5 +144,9 @@ func ReadExport(b []byte) (*Room, func(MemberID) string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return r, func(m MemberID) string { return names[m] }, nil
+	name := func(m MemberID) string { return names[m] }
+	if again, err := r.Export(rows, name); err != nil || !bytes.Equal(again, b) {
+		return nil, nil, refused("the export does not say in words what its statements say, or is not as it was written")
+	}
+	return r, name, nil
 }

@@ -96,8 +96,24 @@ func contactIn(i, j int) Contact { return Contact{byte(i) + 1, byte(j) + 1} }
 // gather makes the room: invitation, member ids, confirmations.
 func (f *forge) gather() error {
 	n := len(f.script.Members)
+	f.now = f.script.Start.Add(time.Duration((n-1)*(1+2*n)) * f.delay) // every message, one after the other
+	charters, err := Gather(f.script.Title, f.script.Members, nil, f.script.Start, f.now, f.random)
+	if err != nil {
+		return err
+	}
+	for _, c := range charters {
+		f.copies = append(f.copies, Forged{Charter: c, Room: NewRoom(c, f.random)})
+	}
+	return nil
+}
+
+// Gather plays the making of a room whose first member invites the others, and
+// returns every member's charter, in the order of names. Member i calls member j the
+// contact {i+1, j+1, 0, …}. previous is the room that it continues, or nil.
+func Gather(title string, names []string, previous *ID, start, open time.Time, random io.Reader) ([]Charter, error) {
+	n := len(names)
 	if n < 2 || n > MaxMembers {
-		return refused("a room has 2 to %d members", MaxMembers)
+		return nil, refused("a room has 2 to %d members", MaxMembers)
 	}
 	formations := make([]*Formation, n)
 	contacts := func(i int) (list []Contact) {
@@ -108,7 +124,6 @@ func (f *forge) gather() error {
 		}
 		return list
 	}
-	now := f.script.Start
 	type message struct {
 		from, to int
 		raw      []byte
@@ -119,37 +134,57 @@ func (f *forge) gather() error {
 			queue = append(queue, message{from, int(o.To[1]) - 1, o.Raw})
 		}
 	}
-	first, out, err := NewFormation(f.script.Title, contacts(0), f.script.Members, nil, n-1, now, f.random)
+	first, out, err := NewFormation(title, contacts(0), names, previous, n-1, start, random)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	formations[0] = first
-	post(0, out)
-	for len(queue) > 0 {
+	for post(0, out); len(queue) > 0; queue = queue[1:] {
 		m := queue[0]
-		queue = queue[1:]
-		now = now.Add(f.delay)
 		if formations[m.to] == nil {
-			if formations[m.to], err = Invited(contactIn(m.to, m.from), m.raw, now); err != nil {
-				return err
+			if formations[m.to], err = Invited(contactIn(m.to, m.from), m.raw, start); err != nil {
+				return nil, err
 			}
-			if out, err = formations[m.to].Join(contacts(m.to), n-1, f.random); err != nil {
-				return err
+			if out, err = formations[m.to].Join(contacts(m.to), n-1, random); err != nil {
+				return nil, err
 			}
-		} else if out, err = formations[m.to].Apply(contactIn(m.to, m.from), m.raw, now); err != nil {
-			return err
+		} else if out, err = formations[m.to].Apply(contactIn(m.to, m.from), m.raw, start); err != nil {
+			return nil, err
 		}
 		post(m.to, out)
 	}
+	var charters []Charter
 	for _, m := range formations {
-		c, err := m.Charter(now)
+		c, err := m.Charter(open)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		f.copies = append(f.copies, Forged{Charter: c, Room: NewRoom(c, f.random)})
+		charters = append(charters, c)
 	}
-	f.now = now
-	return nil
+	return charters, nil
+}
+
+// Put says something in a made-up room without asking whether an honest station would
+// say it: of a member that breaks the rules, or of a kind that nobody here knows. raw
+// is the body. Stations never call it.
+func (r *Room) Put(k Kind, raw []byte, to MemberID, now time.Time) (Change, error) {
+	var c Change
+	switch {
+	case k.check() != nil || k.secret():
+		return c, refused("the kind %q is not one that can be said", string(k))
+	case len(raw)+1000 > MaxStatement:
+		return c, refused("a statement has at most %d bytes", MaxStatement-1000)
+	}
+	if err := r.audience(to); err != nil {
+		return c, err
+	}
+	now = seconds(now)
+	if err := r.ready(to, &c, now); err != nil {
+		return c, err
+	}
+	r.put(k, raw, to, &c, now)
+	r.exchange(&c, now)
+	return c, nil
 }
 
 func (f *forge) keep(i int, c Change, at time.Time) {
@@ -193,9 +228,15 @@ func (f *forge) speak(l Line) error {
 	}
 	var c Change
 	var err error
-	if l.Kind.opaque() {
+	switch {
+	case l.Kind.opaque():
 		c, err = room.SayOpaque(l.Kind, l.Raw, to, l.At)
-	} else {
+	case l.Kind == kindShow: // its body names what is shown, as that of a withdrawal
+		var of Body
+		if of, err = f.body(Line{Kind: KindWithdraw, Body: l.Body}); err == nil {
+			c, err = room.Show(of.(*Withdraw).Of, to, l.At)
+		}
+	default:
 		var body Body
 		if body, err = f.body(l); err == nil {
 			c, err = room.Say(body, to, l.At)

@@ -32,9 +32,16 @@ const (
 	KindApprove    Kind = "approve"
 	KindRelease    Kind = "release"
 
+	// KindShow hands a member what another said to the room: Room.Show says it.
+	KindShow Kind = "show"
+
 	kindKeys   Kind = "keys"   // vouch key, private, never kept as it came
 	kindGossip Kind = "gossip" // vouch tags, private, never kept as they came
+	kindShow   Kind = KindShow // a statement and its vouch tag, private, kept without the tag
 )
+
+// secret are the kinds that hold keys or tags, which no row keeps.
+func (k Kind) secret() bool { return k == kindKeys || k == kindGossip || k == kindShow }
 
 // Kinds that begin with one of these belong to other packages (blind, seal). Their
 // bodies are opaque here: they take their place in the chain, are kept, handed out
@@ -93,6 +100,7 @@ var bodies = map[Kind]struct {
 	KindRelease:    {func() Body { return new(Release) }, false, true},
 	kindKeys:       {func() Body { return new(vouchKey) }, true, false},
 	kindGossip:     {func() Body { return new(gossip) }, true, false},
+	kindShow:       {func() Body { return new(showing) }, true, false},
 }
 
 // ParseBody decodes and checks the body of a known kind.
@@ -144,6 +152,8 @@ func ParseBody(k Kind, b []byte) (Body, error) {
 		err = decode(b, v)
 	case *gossip:
 		err = decode(b, v)
+	case *showing:
+		err = decode(b, v)
 	}
 	if err != nil {
 		return nil, err
@@ -163,7 +173,7 @@ func EncodeBody(b Body) ([]byte, error) {
 // are refused. Lists that are sets may come in any order.
 func BodyFromJSON(k Kind, b []byte) (Body, error) {
 	e, known := bodies[k]
-	if !known || k == kindKeys || k == kindGossip {
+	if !known || k.secret() {
 		return nil, refused("%q is no kind of statement", string(k))
 	}
 	v := e.make()
@@ -202,3 +212,7 @@ func order(b Body) {
 		}
 	}
 }
+
+// Vouches reports a kind that stations say by themselves so that members can compare
+// what they were told. What it said is kept nowhere.
+func (k Kind) Vouches() bool { return k == kindKeys || k == kindGossip }

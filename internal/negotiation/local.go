@@ -22,6 +22,7 @@ type local struct {
 	Frozen   bool                `cbor:"11,keyasint,omitempty"`
 	Outcomes map[ID]Outcome      `cbor:"12,keyasint,omitempty"` // of rounds
 	Seals    map[ID]Seal         `cbor:"13,keyasint,omitempty"` // of agreements that were signed
+	Shown    []shownRecord       `cbor:"14,keyasint,omitempty"` // what became of what this member was shown
 }
 
 // Local is the part of a room that its rows do not hold, encoded for the vault. It
@@ -34,6 +35,13 @@ func (r *Room) Local() []byte { return encode(&r.local) }
 func (r *Room) Lasting() []byte {
 	l := r.local
 	l.KeysOut, l.KeysIn, l.Tags, l.Hearsay, l.Frozen = nil, nil, nil, nil, true
+	l.Shown = slices.Clone(l.Shown)
+	for i := range l.Shown {
+		l.Shown[i].Tag = nil
+		if l.Shown[i].State == ShownWaits {
+			l.Shown[i].State = ShownUnknown
+		}
+	}
 	return encode(&l)
 }
 
@@ -96,7 +104,7 @@ func (r *Room) RoundProgress(id ID, to RoundState, o Outcome, now time.Time) err
 		return refused("a round that is %s cannot become %q", v.State, string(to))
 	}
 	if r.local.Progress == nil {
-		r.local.Progress, r.local.Notes = map[ID]string{}, map[ID]string{}
+		r.local.Progress = map[ID]string{}
 	}
 	if r.local.Outcomes == nil {
 		r.local.Outcomes = map[ID]Outcome{}
@@ -141,7 +149,10 @@ func (r *Room) Progress(id ID, state, note string, now time.Time) error {
 		return err
 	}
 	if r.local.Progress == nil {
-		r.local.Progress, r.local.Notes = map[ID]string{}, map[ID]string{}
+		r.local.Progress = map[ID]string{}
+	}
+	if r.local.Notes == nil { // also in a room made again, of which only rounds were reported
+		r.local.Notes = map[ID]string{}
 	}
 	r.local.Progress[id], r.local.Notes[id] = state, note
 	return nil

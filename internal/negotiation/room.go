@@ -8,7 +8,8 @@ import (
 
 // Bounds of what a member can make the others keep besides its chain.
 const (
-	maxHeld    = 256 // statements that arrived before the one they follow, per room
+	maxHeld    = 64  // statements that arrived before the one they follow, per member
+	maxHearsay = 256 // vouch tags that cannot be judged yet, per member that passed them on
 	maxRefused = 64  // refused items that are kept as they came, per member; more are only counted
 )
 
@@ -207,6 +208,26 @@ func (r *Room) Opaque(prefix string) (list []*Statement) {
 	return list
 }
 
+// Forget erases the body of a statement under round/ or sign/ but for what is to stay
+// of it. The statement keeps its place, its id and its kind, so chains, heads and
+// vectors are what they were. The row that is returned takes the place of the kept
+// one.
+func (r *Room) Forget(id ID, stays []byte) (Row, error) {
+	s, ok := r.byID[id]
+	if !ok || !s.Kind.opaque() {
+		return Row{}, refused("only what was said for a blind round or a signing is erased by itself")
+	}
+	row := Row{From: s.From, To: s.To, At: s.At, ID: s.ID, Erased: true}
+	e := &Envelope{Version: r.charter.Plan.Version, Room: r.charter.Room, From: s.From, Seq: s.Seq, Prev: r.chainOf(row).at(s.Seq - 1),
+		Vector: s.Vector, Heads: s.heads, Time: uint64(s.Time.Unix()), Kind: s.Kind, Body: slices.Clone(stays)}
+	if s.Private() {
+		e.Class = ClassPrivate
+	}
+	clear(s.Raw)
+	s.Raw, row.Raw = e.Body, e.told()
+	return row, nil
+}
+
 func (r *Room) index(m MemberID) int { return slices.Index(r.members, m) }
 
 func (r *Room) memberOf(c Contact) (MemberID, bool) {
@@ -263,7 +284,7 @@ func (r *Room) Apply(from Contact, raw []byte, now time.Time) (Change, error) {
 		}
 		r.alarm(&c, Alarm{Type: AlarmFork, About: []MemberID{member}, Seq: e.Seq, At: now})
 		return c, nil
-	case len(r.held) >= maxHeld && e.Seq != r.chainOf(row).next():
+	case r.heldOf(member) >= maxHeld && e.Seq != r.chainOf(row).next():
 		err := refused("too many statements wait for one that has not come")
 		row.Refused = err.Error()
 		if r.keepRefused(row) {
@@ -271,9 +292,9 @@ func (r *Room) Apply(from Contact, raw []byte, now time.Time) (Change, error) {
 		}
 		return c, err
 	}
-	if e.Kind == kindKeys || e.Kind == kindGossip {
-		r.secret(member, e, now)
-		e.Body = nil
+	if e.Kind.secret() {
+		r.secret(member, row.ID, e, now)
+		e.Body = withoutSecret(e.Kind, e.Body)
 		row.Raw, row.Erased = e.told(), true
 	} else if e.Class == ClassRoom && len(e.Vouch) > 0 {
 		r.keepTags(member, e.Seq, row.ID, e.Vouch, now)
@@ -311,6 +332,17 @@ func (r *Room) chainOf(row Row) *chain {
 		return r.said[row.To]
 	}
 	return r.heard[row.From]
+}
+
+// heldOf counts what waits of one member, so that nobody can use up the room that the
+// statements of others need.
+func (r *Room) heldOf(m MemberID) (n int) {
+	for _, h := range r.held {
+		if h.row.From == m {
+			n++
+		}
+	}
+	return n
 }
 
 // known finds what stands where a statement wants to stand.
@@ -353,7 +385,7 @@ func (r *Room) place(a arrived, c *Change) (placed []*Statement) {
 		}
 	}
 	r.compare(c)
-	if s.From != r.self && s.Kind != kindKeys && s.Kind != kindGossip {
+	if s.From != r.self && (!s.Kind.secret() || s.Kind == kindShow) {
 		t := EventStatement
 		if s.Kind.opaque() {
 			t = EventOpaque
@@ -377,7 +409,7 @@ func (r *Room) read(a arrived) *Statement {
 		Kind: e.Kind, Raw: e.Body, Vector: e.Vector, heads: e.Heads}
 	where, known := bodies[e.Kind]
 	switch {
-	case !known || a.row.Erased:
+	case !known || a.row.Erased && len(e.Body) == 0:
 	case s.Private() && !where.private, !s.Private() && !where.room:
 		s.Unreadable = "it may not be said to this audience"
 	default:

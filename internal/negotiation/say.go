@@ -111,8 +111,8 @@ func (r *Room) put(k Kind, raw []byte, to MemberID, c *Change, now time.Time) *S
 		}
 		c.Out = append(c.Out, Out{r.contactOf(m), e.Encode()})
 	}
-	if k == kindKeys || k == kindGossip {
-		e.Body, row.Erased = nil, true
+	if k.secret() {
+		e.Body, row.Erased = withoutSecret(k, raw), true
 	}
 	row.Raw = e.told()
 	c.Rows = append(c.Rows, row)
@@ -150,7 +150,7 @@ func (o *OfferView) inTime(take *Statement, now time.Time) bool {
 // allowed says why this member may not say b now.
 func (r *Room) allowed(b Body, to MemberID, now time.Time) error {
 	where, known := bodies[b.kind()]
-	if !known || b.kind() == kindKeys || b.kind() == kindGossip {
+	if !known || b.kind().secret() {
 		return refused("the kind %s is not said by people", b.kind())
 	}
 	if err := r.audience(to); err != nil {
@@ -184,8 +184,11 @@ func (r *Room) allowed(b Body, to MemberID, now time.Time) error {
 			return refused("a later agenda holds")
 		}
 		for id, other := range v.agendas {
-			if id != b.Of && other.Rev == a.Rev && slices.Contains(other.Confirmed, r.self) {
+			switch mine := id != b.Of && slices.Contains(other.Confirmed, r.self); {
+			case mine && other.Rev == a.Rev:
 				return refused("another agenda with number %d was confirmed already: propose number %d", a.Rev, v.highest+1)
+			case mine && other.Rev > a.Rev:
+				return refused("agenda %d, which is later, was confirmed already: propose number %d", other.Rev, v.highest+1)
 			}
 		}
 	case *Package:

@@ -30,6 +30,8 @@ type View struct {
 	Communiques []CommuniqueView `json:"communiques"`
 	Timeline    []*Statement     `json:"timeline"`
 	Alarms      []Alarm          `json:"alarms"`
+	Shown       []ShownView      `json:"shown"`    // what members showed of what others said
+	Showable    []ID             `json:"showable"` // what others said and can still be shown to a third
 	NotRead     []*Statement     `json:"not_understood"`
 	Refused     int              `json:"refused"` // items that could not be read at all
 	Frozen      bool             `json:"frozen"`  // this member says nothing more here
@@ -110,7 +112,12 @@ func (r *Room) View(now time.Time, names func(MemberID) string) *View {
 	}
 	for _, s := range r.statements {
 		switch {
-		case s.Kind == kindKeys || s.Kind == kindGossip:
+		case s.Kind == kindShow:
+			if u, ok := r.unshowable(s); ok {
+				v.NotRead = append(v.NotRead, u)
+				v.Timeline = append(v.Timeline, u)
+			}
+		case s.Kind.secret():
 		case s.Body == nil && !s.Kind.opaque():
 			v.NotRead = append(v.NotRead, s)
 			v.Timeline = append(v.Timeline, s)
@@ -128,6 +135,7 @@ func (r *Room) View(now time.Time, names func(MemberID) string) *View {
 		v.Refused += int(n)
 	}
 	v.Alarms = r.alarms(now, names)
+	v.Shown, v.Showable = r.shownViews(names), r.showable()
 	return v
 }
 
@@ -141,12 +149,15 @@ func (r *Room) alarms(now time.Time, names func(MemberID) string) (list []Alarm)
 	return list
 }
 
-func (a Alarm) wording(names func(MemberID) string) string {
+func (a Alarm) wording(names func(MemberID) string) string { return a.say(wording[a.Type], names) }
+
+// say puts the names of those it is about into a text.
+func (a Alarm) say(text string, names func(MemberID) string) string {
 	var pairs []string
 	for i, m := range a.About {
 		pairs = append(pairs, []string{"{0}", "{1}"}[i], names(m))
 	}
-	return strings.NewReplacer(pairs...).Replace(wording[a.Type])
+	return strings.NewReplacer(pairs...).Replace(text)
 }
 
 func (r *Room) memberView(m MemberID, names func(MemberID) string) MemberView {

@@ -84,6 +84,12 @@ func (s *Session) Take() (Delta, uint64) {
 	return d, b.token
 }
 
+// Completed reports whether an item of a class arrived as a whole since the last
+// Take.
+func (s *Session) Completed(class wire.Class) bool {
+	return slices.ContainsFunc(s.book.pending.Records, func(r wire.Record) bool { return r.Class == class && r.Last })
+}
+
 // Saved tells that the Delta of token is durable: its frames may be sent, its
 // received frames acknowledged, its versions listed. Another token is ignored.
 func (s *Session) Saved(token uint64) {

@@ -47,7 +47,7 @@ func (s *Session) beginIntroduction(sigma Key, part Role) {
 // refuse ends the introduction for good. The network sees nothing of it: cells
 // are exchanged as before and carry acknowledgements only.
 func (s *Session) refuse() {
-	s.phase, s.calling = Refused, false
+	s.phase, s.calling, s.withheld = Refused, false, false
 	s.intro.erase()
 	clear(s.restore[:])
 	for len(s.versions) > 1 {

@@ -85,6 +85,7 @@ type pair struct {
 	keys  map[Key]bool
 	aids  uint64
 	aid   wire.Hash // of the last attempt
+	wary  bool      // nobody vouches for a contact that was met again until the test does
 }
 
 func newPair(t failer, seed uint64) *pair {
@@ -324,6 +325,9 @@ func (p *pair) oneRound(f faults) {
 	for _, d := range p.sides() {
 		if p.chance(f.crash) {
 			p.crash(d)
+		}
+		if !p.wary && d.s.Phase() == Introduced {
+			d.s.Vouch()
 		}
 		if d.talk != nil {
 			d.s.Compose(r)

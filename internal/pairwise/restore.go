@@ -38,7 +38,7 @@ func NewRestored(role Role, restore Key) *Session {
 	if role != Inviter && role != Invitee {
 		panic("pairwise: a session is the inviter's or the invitee's")
 	}
-	s := &Session{role: role, phase: Restoring, generation: 1, restored: true, calling: true, restore: restore}
+	s := &Session{role: role, phase: Restoring, generation: 1, restored: true, calling: true, withheld: true, restore: restore}
 	s.touch()
 	return s
 }
@@ -58,6 +58,21 @@ func NewLost(role Role) *Session {
 // introduction, so that words which were compared before say nothing any more.
 func (s *Session) Restored() bool { return s.restored }
 
+// Withheld tells whether items wait although the two may have met: K_re is in a backup,
+// and whoever has one and its passphrase can begin a generation in the peer's place.
+// It is part of the commit that begins a generation, so that no crash forgets it. On
+// the line nothing shows it; a contact with nothing to say looks the same.
+func (s *Session) Withheld() bool { return s.withheld }
+
+// Vouch lets items go out in this generation: its words were compared, or the person
+// decided without. A later generation begins withheld again.
+func (s *Session) Vouch() {
+	if s.withheld {
+		s.withheld = false
+		s.touch()
+	}
+}
+
 // Generation counts the introductions that this process has seen begin. Words
 // belong to one: who lets a person compare them checks that it is the same.
 func (s *Session) Generation() uint64 { return s.generation }
@@ -76,7 +91,7 @@ func (s *Session) restart(sigma *Key, epoch uint64, part Role) {
 		s.phase = Introducing
 	}
 	s.generation++
-	s.restored = true
+	s.restored, s.withheld = true, true
 	s.established, s.met = 0, 0
 	s.misbehaved, s.deaf = false, false
 	s.words = [4]uint16{}

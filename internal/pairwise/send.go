@@ -85,7 +85,8 @@ type queued struct {
 // byte that is not in a frame yet: 0 for a new item, after a restart what
 // Progress said last, and such an item goes first. An item that is already in
 // frames as a whole is ignored.
-// Nothing of it is sent before the introduction is complete and version 1 in use.
+// Nothing of it is sent before the introduction is complete and version 1 in use, nor
+// while Withheld.
 func (s *Session) Queue(it Item, from uint32) {
 	if it.Class <= wire.ClassControl || it.Class >= wire.Classes || it.Read == nil {
 		panic("pairwise: an item has a class above control and a source")
@@ -241,7 +242,7 @@ func (s *Session) nextRecord() bool {
 		o.begin(wire.Record{Class: wire.ClassControl, Last: true, Item: m.item(), Data: data})
 		return true
 	}
-	if s.phase != Introduced || s.established == 0 {
+	if s.phase != Introduced || s.established == 0 || s.withheld {
 		return false
 	}
 	for c := wire.ClassSignal; c < wire.Classes; c++ {
@@ -252,7 +253,7 @@ func (s *Session) nextRecord() bool {
 		if q.held {
 			continue
 		}
-		want := min(wire.MaxRecordData, q.Size-q.off)
+		want := min(s.recordData(c), q.Size-q.off)
 		data := make([]byte, want)
 		if want > 0 {
 			got := q.Read(q.off, data)
@@ -273,6 +274,16 @@ func (s *Session) nextRecord() bool {
 		return true
 	}
 	return false
+}
+
+// recordData is how many bytes of an item one record has at most. A record that has
+// begun is finished before any other, so those of letters are as long as the cells of
+// one round: what is more urgent waits that long for them, and no longer.
+func (s *Session) recordData(c wire.Class) uint32 {
+	if c < wire.ClassLetter {
+		return wire.MaxRecordData
+	}
+	return uint32(min(wire.MaxRecordData, twins*(s.cell-wire.CellOverhead)-wire.RecordHeader))
 }
 
 func (o *sender) begin(r wire.Record) {

@@ -14,6 +14,7 @@ type Session struct {
 	generation uint64 // counts introductions in this process; memory only
 	restored   bool   // one of the two came from a backup
 	calling    bool   // this one did, and the peer did not acknowledge this generation yet
+	withheld   bool   // items wait until somebody vouches for the peer of this generation
 
 	misbehaved bool // the peer sent what the protocol does not allow
 	deaf       bool // the peer's stream can no longer be followed: acknowledged, not read

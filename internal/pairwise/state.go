@@ -25,6 +25,7 @@ const (
 	flagEndingLast
 	flagRestored
 	flagCalling
+	flagWithheld
 	flagsKnown = 1<<iota - 1
 )
 
@@ -49,6 +50,7 @@ func (s *Session) encode() []byte {
 	set(flagHealing, s.healing.active)
 	set(flagRestored, s.restored)
 	set(flagCalling, s.calling)
+	set(flagWithheld, s.withheld)
 	set(flagEnding, len(o.open) > 0)
 	set(flagEndingLast, len(o.open) > 0 && o.ending.last)
 
@@ -207,9 +209,10 @@ func (r *reader) session() *Session {
 	r.need(flags&^flagsKnown == 0)
 	s.misbehaved, s.deaf, s.healing.active = flags&flagMisbehaved != 0, flags&flagDeaf != 0, flags&flagHealing != 0
 	r.need(!s.deaf || s.misbehaved || s.phase == Refused)
-	s.restored, s.calling = flags&flagRestored != 0, flags&flagCalling != 0
+	s.restored, s.calling, s.withheld = flags&flagRestored != 0, flags&flagCalling != 0, flags&flagWithheld != 0
 	r.need(s.restored || !s.calling && s.phase != Restoring && s.phase != Lost)
 	r.need(!s.restored || s.phase != Waiting)
+	r.need(!s.withheld || s.restored && !s.over())
 	r.need(!s.calling || !s.over())
 	r.need(s.calling || s.phase != Restoring)
 	s.epoch, s.established, s.met = r.u64(), r.u32(), r.u32()

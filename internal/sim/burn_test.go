@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"backchannel/internal/contact"
-	"backchannel/internal/link"
-	"backchannel/internal/sim"
 )
 
 // A station burns a contact while letters are under way both ways, in any phase
@@ -20,24 +18,7 @@ func TestBurnShowsNothing(t *testing.T) {
 			t.Run(fmt.Sprintf("%s disk, moment %d", name, moment), func(t *testing.T) {
 				s := start(t, "demo", 4, uint64(20+moment))
 				const burns, burned, friend, idles = 0, 1, 2, 3
-				s.Net.Latency = func(string, string, *rand.Rand) time.Duration { return 700 * time.Microsecond }
-				s.Net.Work = func(_ string, lane link.Lane, _ *rand.Rand) time.Duration {
-					if lane == link.LaneDisk {
-						return disk
-					}
-					return time.Millisecond
-				}
-				lines := map[string][]passed{}
-				trace := s.Net.Trace
-				s.Net.Trace = func(at time.Time, from, to string, frame []byte) {
-					trace(at, from, to, frame)
-					d := at.Sub(s.Params.T0)
-					if to == sim.Entry {
-						lines[from] = append(lines[from], passed{d, true, len(frame)})
-					} else if from == sim.Entry {
-						lines[to] = append(lines[to], passed{d, false, len(frame)})
-					}
-				}
+				l := watchLines(s, disk)
 				s.Run(time.Second)
 				introduce(t, s, burns, burned)
 				introduce(t, s, burns, friend)
@@ -66,14 +47,8 @@ func TestBurnShowsNothing(t *testing.T) {
 				if !settled {
 					t.Error("the friend was not served")
 				}
-				a, b := lines[s.Stations[burns].Name], lines[s.Stations[idles].Name]
-				for i := range min(len(a), len(b)) {
-					if a[i] != b[i] {
-						t.Fatalf("frame %d of %d: the line of the station that burned shows %+v, the idle one's %+v", i, len(a), a[i], b[i])
-					}
-				}
-				if len(a) != len(b) || len(a) < 1000 {
-					t.Errorf("%d frames pass at the station that burned, %d at the idle one", len(a), len(b))
+				if err := l.differ(s.Stations[burns].Name, s.Stations[idles].Name); err != nil {
+					t.Error(err)
 				}
 			})
 		}

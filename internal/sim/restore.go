@@ -125,7 +125,10 @@ func (s *Sim) Verify(i, j int) error {
 	}); err != nil {
 		return err
 	}
-	s.Net.Do(h.Name, func(time.Time) { h.Node.SetContact(c) })
+	s.Net.Do(h.Name, func(time.Time) {
+		h.Node.SetContact(c)
+		h.Node.Compared(c.ID)
+	})
 	return nil
 }
 

@@ -79,6 +79,16 @@ func metAgain(t *testing.T, s *sim.Sim, i, j int) {
 	}
 }
 
+// compared lets what was held go out, on both sides.
+func compared(t *testing.T, s *sim.Sim, i, j int) {
+	t.Helper()
+	for _, side := range [][2]int{{i, j}, {j, i}} {
+		if err := s.Verify(side[0], side[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestRestore restores one station, both, one twice, one of an old backup, and one
 // that dies again in the middle of it, while letters are under way in both
 // directions. Whatever happened, everything but the gap arrives once; the witness
@@ -168,10 +178,12 @@ func TestRestore(t *testing.T) {
 			if !s.RunUntil(s.Epochs(40), met) {
 				t.Fatal("the stations did not meet again")
 			}
-			settle(t, s, s.Epochs(60))
+			s.Run(s.Epochs(4))
 			for _, p := range pairs {
 				metAgain(t, s, p[0], p[1])
+				compared(t, s, p[0], p[1])
 			}
+			settle(t, s, s.Epochs(60))
 			busy(t, s, rng) // and on as before
 			settle(t, s, s.Epochs(20))
 			for i := range s.Stations {
@@ -204,8 +216,14 @@ func TestRestoreParked(t *testing.T) {
 	if err := s.Unpark(1, 0); err != nil {
 		t.Fatal(err)
 	}
-	settle(t, s, s.Epochs(20))
+	if !s.RunUntil(s.Epochs(20), func() bool {
+		return s.Phase(0, 1) == pairwise.Introduced && s.Phase(1, 0) == pairwise.Introduced
+	}) {
+		t.Fatal("the stations did not meet again")
+	}
 	metAgain(t, s, 0, 1)
+	compared(t, s, 0, 1)
+	settle(t, s, s.Epochs(20))
 }
 
 // TestRestoreOnTheWire compares the line of a restored station that meets its

@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"backchannel/internal/contact"
@@ -79,6 +80,10 @@ type StationHost struct {
 	vault   *vault.Vault
 	skew    time.Duration
 	log     io.Writer
+
+	rooms  bool             // somebody looks at its rooms
+	desk   *station.Station // while it runs with an open vault, if rooms
+	nudged atomic.Bool      // its tables want to be looked at
 }
 
 // Message is a signal or letter that a station accepted.
@@ -147,6 +152,7 @@ func (s *Sim) Close() {
 }
 
 func (h *StationHost) closeVault() {
+	h.desk = nil
 	if h.vault != nil {
 		_ = h.vault.Close() // a process that dies does not look at it either
 		h.vault = nil
@@ -179,6 +185,7 @@ func (s *Sim) StartStation(i int) error {
 	}
 	h.Node = station.NewNode(station.NodeConfig{
 		Params: s.Params, Net: s.net, Verify: s.verify, Mark: &h.mark, Log: log, Account: h.account.Public(),
+		Table: func() { h.nudged.Store(true) },
 	})
 	if h.path != "" {
 		if err := h.open(s.Params.Lanes, s.vaultOptions()); err != nil {
@@ -186,6 +193,9 @@ func (s *Sim) StartStation(i int) error {
 		}
 	}
 	s.Net.Add(h.Name, h.Node, linktest.Options{Identity: link.Peer{Role: link.RoleStation, Account: h.account.Public()}, Skew: h.skew})
+	if h.rooms && h.vault != nil {
+		s.sit(h)
+	}
 	return nil
 }
 
@@ -425,7 +435,18 @@ func (s *Sim) Phase(i, j int) pairwise.Phase { return s.Stations[i].Node.PhaseOf
 func (s *Sim) Together(i, j int) bool { return s.Stations[i].Node.TogetherWith(contactID(j)) }
 
 // Run lets virtual time pass.
-func (s *Sim) Run(d time.Duration) { s.Net.Run(s.Net.Now().Add(d)) }
+func (s *Sim) Run(d time.Duration) {
+	end := s.Net.Now().Add(d)
+	for s.desks() && s.Net.Now().Before(end) {
+		s.attend()
+		next := s.Net.Now().Add(s.Params.Round / deskTurns)
+		if next.After(end) {
+			next = end
+		}
+		s.Net.Run(next)
+	}
+	s.Net.Run(end)
+}
 
 // RunUntil lets time pass until cond holds, looking once a round, or for at most
 // limit; it reports whether cond held.

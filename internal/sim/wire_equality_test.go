@@ -9,20 +9,12 @@ import (
 	"time"
 
 	"backchannel/internal/contact"
-	"backchannel/internal/link"
 	"backchannel/internal/link/linktest"
 	"backchannel/internal/pairwise"
 	"backchannel/internal/sim"
 	"backchannel/internal/vault"
 	"backchannel/internal/wire"
 )
-
-// passed is one frame as an observer of a station's line records it.
-type passed struct {
-	at   time.Duration
-	out  bool
-	size int
-}
 
 // acts is what the person at the talking station did, beside writing.
 type acts struct {
@@ -103,25 +95,7 @@ func TestWireEquality(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, hostile entry %v", name, hostile), func(t *testing.T) {
 				s := start(t, "demo", 4, 5)
 				const talks, partner, idles = 0, 1, 3
-				// What a fair observer would subtract anyway: the lines are equally long.
-				s.Net.Latency = func(string, string, *rand.Rand) time.Duration { return 700 * time.Microsecond }
-				s.Net.Work = func(_ string, lane link.Lane, _ *rand.Rand) time.Duration {
-					if lane == link.LaneDisk {
-						return disk
-					}
-					return time.Millisecond
-				}
-				lines := map[string][]passed{}
-				trace := s.Net.Trace
-				s.Net.Trace = func(at time.Time, from, to string, frame []byte) {
-					trace(at, from, to, frame)
-					d := at.Sub(s.Params.T0)
-					if to == sim.Entry {
-						lines[from] = append(lines[from], passed{d, true, len(frame)})
-					} else if from == sim.Entry {
-						lines[to] = append(lines[to], passed{d, false, len(frame)})
-					}
-				}
+				l := watchLines(s, disk)
 				if hostile {
 					meddle := rand.New(rand.NewPCG(9, 9))
 					fate := map[uint64]int{}
@@ -178,17 +152,8 @@ func TestWireEquality(t *testing.T) {
 				if err := s.Checks.Err(); err != nil {
 					t.Error(err)
 				}
-				a, b := lines[s.Stations[talks].Name], lines[s.Stations[idles].Name]
-				if len(a) < 1000 {
-					t.Fatalf("only %d frames were recorded", len(a))
-				}
-				for i := range min(len(a), len(b)) {
-					if a[i] != b[i] {
-						t.Fatalf("frame %d of %d: the talking station's line shows %+v, the idle one's %+v", i, len(a), a[i], b[i])
-					}
-				}
-				if len(a) != len(b) {
-					t.Errorf("%d frames pass at the talking station, %d at the idle one", len(a), len(b))
+				if err := l.differ(s.Stations[talks].Name, s.Stations[idles].Name); err != nil {
+					t.Error(err)
 				}
 			})
 		}

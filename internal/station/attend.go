@@ -324,7 +324,7 @@ func (s *Station) follow(ctx context.Context, out outcome) error {
 	}
 	return s.do(ctx, func(time.Time) {
 		for _, q := range out.sent {
-			s.node.Queue(q.to, q.item)
+			s.node.queue(q.to, q.item, q.content)
 		}
 		for _, e := range out.notices {
 			s.node.notify(e)

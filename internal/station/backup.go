@@ -17,9 +17,10 @@ import (
 )
 
 // Backup writes an encrypted backup of an unlocked station under a passphrase of
-// its own: contacts, letters and signals, and per contact the one key with which
-// it can be met again. It has neither account nor mark, nor any key with which
-// something was or will be encrypted. The station goes on meanwhile.
+// its own: contacts, letters and signals, rooms, the published seal key, and per
+// contact the one key with which it can be met again. It has neither account nor
+// mark, nor any key with which something was or will be encrypted. The station goes
+// on meanwhile.
 func (s *Station) Backup(ctx context.Context, passphrase []byte, w io.Writer) error {
 	v, err := s.open()
 	if err != nil {

@@ -92,6 +92,10 @@ func TestBackupAndRestoreFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sealed, err := s.SealKey(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var file bytes.Buffer
 	if err := s.Backup(ctx, nil, &file); codeOf(err) != CodeInvalid {
 		t.Errorf("an empty passphrase: %v", err)
@@ -184,6 +188,9 @@ func TestBackupAndRestoreFolder(t *testing.T) {
 	if b, err := n.Content(ctx, it.ID); err != nil || string(b) != "text" {
 		t.Errorf("content %q, %v", b, err)
 	}
+	if again, err := n.SealKey(ctx); err != nil || again != sealed {
+		t.Errorf("the published seal key is %s, %v; it was %s", again, err, sealed)
+	}
 	if k, err := n.Invite(ctx, "Cenia", 0); err != nil {
 		t.Error(err)
 	} else if k, err = n.Contact(ctx, k.ID); err != nil || k.Backup != nil || k.Restored {
@@ -194,6 +201,19 @@ func TestBackupAndRestoreFolder(t *testing.T) {
 	}
 	if r, err = try("elsewhere", signedNetwork(t, "two"), file.Bytes(), "paper"); err != nil || !r.Moved {
 		t.Errorf("in another network: %+v, %v", r, err)
+	}
+	// A burn leaves the seal key, which belongs to no contact; a panic does not.
+	if err := n.Burn(ctx, "Cenia"); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := n.SealKey(ctx); err != nil || again != sealed {
+		t.Errorf("after a burn the seal key is %s, %v; it was %s", again, err, sealed)
+	}
+	if err := errors.Join(n.Panic(ctx), n.NewVault(ctx, []byte("new passphrase"))); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := n.SealKey(ctx); err != nil || again == sealed {
+		t.Errorf("after a panic the seal key is %s, %v; it was %s", again, err, sealed)
 	}
 }
 

@@ -38,6 +38,8 @@ type RoundInfo struct {
 	QuotaLeft  int        `json:"quota_left" doc:"rounds about the same with the same parties that may still be joined"`
 	QuotaNext  *time.Time `json:"quota_next,omitempty" doc:"when the next may be, if none is left"`
 
+	Progress *RoundProgress `json:"progress,omitempty" doc:"while the round goes on and this station takes part"`
+
 	Opened  int        `json:"opened" doc:"items that were opened and are no match"`
 	Cells   int        `json:"cells" doc:"items that can be opened; with tiers each counts twice"`
 	Result  *RoundItem `json:"result,omitempty" doc:"of match and shown: the item; while opening: the one being opened"`
@@ -45,6 +47,25 @@ type RoundInfo struct {
 	Who     string     `json:"who,omitempty" doc:"of invalid: the member that broke the rules of the round, as this station saw it"`
 	Lost    bool       `json:"lost,omitempty" doc:"this station lost its part of the round"`
 	Problem string     `json:"problem,omitempty" doc:"why it cannot take place"`
+}
+
+// Ended reports that nothing is waited for any more. A round that was shown and not
+// answered, or lapsed, may still change if an opening comes late.
+func (r RoundInfo) Ended() bool {
+	switch r.State {
+	case "match", "no match", "shown, unanswered", "lapsed", "views differ", "invalid":
+		return true
+	}
+	return false
+}
+
+// RoundProgress is how far a round is. It does not depend on answers.
+type RoundProgress struct {
+	Step  int   `json:"step" doc:"steps that all parties have taken"`
+	Steps int   `json:"steps" doc:"of at most so many; a match ends the opening early"`
+	Left  *Left `json:"left,omitempty" doc:"at most so long until the result, the time until answers leave included, if all stations are there and have an answer; left out while somebody has not joined"`
+
+	messages, bytes int // that are left, one after the other
 }
 
 // RoundItem is one thing that a round asks about.
@@ -145,6 +166,7 @@ func (s *Station) roundInfos(tx *vault.Tx, r *openRoom, now time.Time) ([]RoundI
 		if err != nil {
 			return nil, err
 		}
+		s.leftOf(&i, now)
 		out = append(out, i)
 	}
 	return out, nil
@@ -186,6 +208,12 @@ func (t *table) roundInfo(tx *vault.Tx, r *openRoom, v negotiation.RoundView, na
 			out.Who = name(*o.Who)
 		}
 	}
+	if joined && own.State < blind.Match {
+		out.Progress = &RoundProgress{Step: own.Step, Steps: own.Steps}
+		if own.State >= blind.Keyed {
+			out.Progress.messages, out.Progress.bytes = own.Messages, own.Bytes
+		}
+	}
 	out.Text = blind.Texts[roundText(v, own, joined, out.Asked)]
 	if !out.Asked {
 		return out, nil
@@ -203,6 +231,25 @@ func (t *table) roundInfo(tx *vault.Tx, r *openRoom, v negotiation.RoundView, na
 	out.MayChoose = before && joined && !own.Sent
 	out.MayDecline = before && !own.Sent
 	return out, nil
+}
+
+// messageRounds is how many rounds of the network pass from one short message of a
+// blind round to the answer of the other side (docs/performance.md, "Blind rounds").
+const messageRounds = 2
+
+// leftOf estimates how long the messages that are left of a round take, one after the
+// other, from when answers leave.
+func (s *Station) leftOf(r *RoundInfo, now time.Time) {
+	p, n := r.Progress, s.nw.Params
+	if p == nil || p.messages == 0 {
+		return
+	}
+	rounds := int64(messageRounds*p.messages + p.bytes/(2*n.MaxPayload()))
+	p.Left = &Left{rounds, float64(rounds) * n.Round.Seconds()}
+	if wait := r.InputsAt.Sub(now); wait > 0 {
+		p.Left.Rounds += int64(wait / n.Round)
+		p.Left.Seconds += wait.Seconds()
+	}
 }
 
 // roundText is the key of the sentence for where a round stands.
@@ -393,6 +440,52 @@ func (s *Station) inRound(ctx context.Context, doing, room, ref string, f func(*
 		return RoundInfo{}, err
 	}
 	return s.BlindRound(ctx, room, id.String())
+}
+
+// RoundAnswer is the own answer to a round that can still be chosen again, for the
+// page on which that is done; false if none was chosen. No operation of the API has
+// it (docs/decisions/0057).
+func (s *Station) RoundAnswer(ctx context.Context, room, ref string) (c RoundChoice, ok bool, err error) {
+	const doing = "looking at the own answer"
+	err = s.inView(ctx, doing, room, func(tx *vault.Tx, r *openRoom, now time.Time) error {
+		id, round, err := statement[*negotiation.Round](r, doing, ref)
+		if err != nil {
+			return err
+		}
+		a, chosen, err := s.table.conductor().seat(tx, r, now).RoundAnswer(id)
+		if err != nil || !chosen || !now.Before(time.Unix(int64(round.InputsAt), 0)) {
+			return err
+		}
+		c, ok = choiceOf(round, a), true
+		return nil
+	})
+	return c, ok, err
+}
+
+// choiceOf is an answer in the terms of a user.
+func choiceOf(b *negotiation.Round, a blind.Answer) (c RoundChoice) {
+	levels := a.Levels()
+	switch {
+	case b.Mode == negotiation.Single:
+		yes := levels[0] != blind.Refused
+		c.Yes = &yes
+	case b.Mode == negotiation.Ladder && a.Figure() < 0:
+		c.None = true
+	case b.Mode == negotiation.Ladder:
+		c.Limit = b.Figures[a.Figure()].String()
+	default:
+		approve := []int{}
+		for n, level := range levels {
+			if level != blind.Refused {
+				approve = append(approve, n+1)
+			}
+			if level == blind.Green {
+				c.Green = append(c.Green, n+1)
+			}
+		}
+		c.Approve = &approve
+	}
+	return c
 }
 
 // answer is the choice in the terms of package blind; false if it fits no round of

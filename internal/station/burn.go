@@ -173,7 +173,7 @@ func (s *Station) Panic(ctx context.Context) error {
 		if err == nil {
 			select {
 			case <-done:
-			case <-s.loop.Stopped():
+			case <-s.driver.Stopped():
 			}
 			err = s.do(ctx, func(now time.Time) {
 				for _, c := range gone {

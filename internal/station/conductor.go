@@ -131,8 +131,16 @@ func (c *conductor) said(tx *vault.Tx, r *openRoom, s *conduct.Seat, st *negotia
 			}
 		}
 	case *negotiation.Withdraw:
+		if err := s.CheckTakingBack(b.Of); err != nil {
+			return nil, err
+		}
 		return s.RoundTick()
 	case *negotiation.Agreement:
+		if b.Replaces != nil {
+			if err := s.CheckTakingBack(*b.Replaces); err != nil {
+				return nil, err
+			}
+		}
 		return nil, s.CheckAgreement(b)
 	case *negotiation.Consent:
 		for _, a := range r.room.AgreementsAt(s.Now) {
@@ -282,6 +290,54 @@ func forgetUses(tx *vault.Tx, r *openRoom, now time.Time) error {
 		counts := json.Unmarshal(m.State, &uses) == nil && slices.ContainsFunc(uses, func(u blind.Use) bool { return u.At.Add(blind.QuotaSpan).After(now) })
 		if !counts {
 			if err := tx.DropMachine(r.number, kindUse, m.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// forget erases the messages of blind rounds and handshakes that have ended here:
+// nothing that comes later needs them, and whoever seized the station and had a
+// quantum computer one day could read the answers of all in them. Rounds that this
+// station never joined end by the clock, like all others.
+func (c *conductor) forget(tx *vault.Tx, r *openRoom, now time.Time) error {
+	spent := map[negotiation.ID][]*negotiation.Statement{}
+	for _, st := range r.room.Statements() {
+		if of, _, ok := conduct.Spent(st); ok {
+			spent[of] = append(spent[of], st)
+		}
+	}
+	for _, kind := range []string{conduct.KindRound, conduct.KindHandshake} {
+		under, err := tx.Machines(r.number, kind)
+		if err != nil {
+			return err
+		}
+		for _, m := range under {
+			delete(spent, negotiation.ID(m.ID))
+		}
+	}
+	if len(spent) == 0 {
+		return nil
+	}
+	over := map[negotiation.ID]bool{}
+	for _, v := range r.room.RoundsAt(now) {
+		over[v.ID] = !v.State.Live()
+	}
+	for _, a := range r.room.AgreementsAt(now) {
+		over[a.ID] = a.State.Final()
+	}
+	for of, list := range spent {
+		for _, st := range list {
+			if !over[of] {
+				break
+			}
+			_, left, _ := conduct.Spent(st)
+			row, err := r.room.Forget(st.ID, left)
+			if err != nil {
+				return err
+			}
+			if err := tx.ForgetRoomRow(r.number, row); err != nil {
 				return err
 			}
 		}

@@ -318,6 +318,16 @@ func TestChoiceStays(t *testing.T) {
 	if n := bytes.Count(shown, []byte("97")); n != bytes.Count(shown, []byte(`"show":"97`)) {
 		t.Errorf("the own limit is shown: %s", shown)
 	}
+	r := p.only(0)
+	p.must(p.within(0, func(b *batch, _ *openRoom) error { // the one place where it may be seen again
+		_, round, err := statement[*negotiation.Round](r, "choosing", id.String())
+		p.must(err)
+		a, ok, err := b.t.conductor().seat(b.tx, r, b.now).RoundAnswer(id)
+		if c := choiceOf(round, a); !ok || c.Limit != "97" || c.None || c.Yes != nil || c.Approve != nil {
+			t.Errorf("chosen was 97, and it says %+v", c)
+		}
+		return err
+	}))
 	if err := p.choose(0, id, RoundChoice{Limit: "43"}); err == nil || strings.Contains(err.Error(), "43") {
 		t.Error(err)
 	}

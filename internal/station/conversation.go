@@ -111,6 +111,18 @@ func (n *Node) SetContact(c contact.Contact) {
 	}
 }
 
+// Vouch lets what waits for a contact go out that was met again from a backup, as long
+// as its keys are those of a generation; see pairwise.Session. It reports whether they
+// are.
+func (n *Node) Vouch(id contact.ID, generation uint64) bool {
+	conv := n.talks[id]
+	if conv == nil || conv.session.Generation() != generation {
+		return false
+	}
+	conv.session.Vouch()
+	return true
+}
+
 // Lanes returns the lane table.
 func (n *Node) Lanes() contact.Lanes { return n.lanes }
 
@@ -119,12 +131,21 @@ func (n *Node) SetLanes(l contact.Lanes) { n.lanes = l }
 
 // Queue hands an accepted item to its session. Its bytes stay in the vault and
 // are read ahead piece by piece.
-func (n *Node) Queue(id contact.ID, o Outgoing) {
+func (n *Node) Queue(id contact.ID, o Outgoing) { n.queue(id, o, nil) }
+
+// queue is Queue for an item whose content may be at hand: then the next cells can
+// carry it, and it need not be read first. A long one is read from the vault all the
+// same.
+func (n *Node) queue(id contact.ID, o Outgoing, content []byte) {
 	conv := n.talks[id]
 	if conv == nil {
 		return
 	}
-	conv.session.Queue(n.outgoing(conv, o), o.Assigned)
+	it := n.outgoing(conv, o)
+	if len(content) <= readAhead {
+		conv.sources[o.ID].data = content
+	}
+	conv.session.Queue(it, o.Assigned)
 }
 
 // outgoing makes an item of what the vault has.

@@ -69,6 +69,7 @@ type ContactInfo struct {
 	Ready      bool         `json:"ready" doc:"the agreed keys are in use: signals and letters are carried"`
 	Together   bool         `json:"together" doc:"cells to it are carried in the running circuits"`
 	Restored   bool         `json:"restored" doc:"one of the two was restored from a backup; the words must be compared anew"`
+	Held       bool         `json:"held" doc:"what waits for it is not sent until the words were compared again, or \"deliver\" says so: it was met again from a backup"`
 	Backup     *time.Time   `json:"backup,omitempty" doc:"this contact is from a backup of then: what was exchanged between that and the restore is not here, unless it was offered again"`
 	Lane       int          `json:"lane" doc:"its lane from 1, or 0 when parked"`
 	Leaving    *time.Time   `json:"leaving,omitempty" doc:"when its lane will idle, if it was freed"`

@@ -15,7 +15,7 @@ func newLoop(s *Station, account suite.AccountKey) *link.Loop {
 		Addresses: s.nw.Entry.Addresses, Entry: s.nw.Entry.TLS, Net: s.net, Account: account, SOCKS5: s.cfg.SOCKS5,
 		OnServerTime: func(server, local time.Time) {
 			// The loop may be stopping; then nobody needs to know.
-			_ = s.loop.Do(context.Background(), func(time.Time) { s.node.ServerTime(server, local) })
+			_ = s.driver.Do(context.Background(), func(time.Time) { s.node.ServerTime(server, local) })
 		},
 	}
 	return link.NewLoop(link.LoopConfig{

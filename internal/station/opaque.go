@@ -8,9 +8,11 @@ import (
 )
 
 // opaque is what a driver of statements of kinds round/… and sign/… implements. A
-// driver keeps what it must in the vault (tx.PutMachine) and nothing in memory: a
-// transaction may come to nothing, and is then run again. An error is one of the
-// vault; what a member sent in another form than it should is a state, not an error.
+// driver keeps what must last in the vault (tx.PutMachine): a transaction may come to
+// nothing, and is then run again. What it has in memory besides, the nonces of a
+// signing, must not outlive the process, and is given up when it is ahead of the vault.
+// An error is one of the vault; what a member sent in another form than it should is a
+// state, not an error.
 type opaque interface {
 	// received is called inside the vault transaction that keeps a statement: one of
 	// another member, of whatever kind, or an own one that was not said by a driver.
@@ -21,6 +23,12 @@ type opaque interface {
 
 	// wake is when tick is wanted next; zero: nothing to wait for.
 	wake(tx *vault.Tx, r *openRoom) (time.Time, error)
+}
+
+// forgetful is a driver that erases what nobody needs any more of what was said for
+// it. forget is called at the end of a transaction that changed a room.
+type forgetful interface {
+	forget(tx *vault.Tx, r *openRoom, now time.Time) error
 }
 
 // saying is what a driver says through the room, in the same transaction.

@@ -25,6 +25,7 @@ type seen struct {
 	ready    bool
 	together bool
 	restored bool // met again, or to be met again, from a backup
+	held     bool // what waits for it is not sent
 	lane     int  // from 1, 0 when parked
 	leaving  *uint64
 
@@ -38,7 +39,8 @@ func (s *Station) people(ctx context.Context) (out []seen, now time.Time, err er
 		now = t
 		e, _ := s.nw.Params.EpochAt(t)
 		for _, c := range s.node.talks {
-			k := seen{contact: c.contact, phase: c.session.Phase(), ready: c.session.Version() > 0, together: s.node.together(c.contact.ID), restored: c.session.Restored(), generation: c.session.Generation()}
+			k := seen{contact: c.contact, phase: c.session.Phase(), ready: c.session.Version() > 0, together: s.node.together(c.contact.ID), restored: c.session.Restored(),
+				held: c.session.Withheld(), generation: c.session.Generation()}
 			k.words, _ = c.session.Words()
 			if l, ok := s.node.lanes.Of(c.contact.ID, e); ok {
 				k.lane = l.Lane + 1
@@ -64,7 +66,7 @@ func sortSeen(all []seen) {
 func (s *Station) info(k seen, now time.Time, sum vault.Summary) ContactInfo {
 	c := ContactInfo{
 		ID: hex.EncodeToString(k.contact.ID[:]), Name: k.contact.Name, Verified: k.contact.Verified,
-		Ready: k.ready, Together: k.together, Restored: k.restored && !k.contact.Verified, Lane: k.lane, Created: k.contact.Created,
+		Ready: k.ready, Together: k.together, Restored: k.restored && !k.contact.Verified, Held: k.held, Lane: k.lane, Created: k.contact.Created,
 		Waiting: sum.Waiting, Unread: sum.Unread, Rooms: sum.Rooms, LastItem: moment(sum.Last),
 		Muted: k.contact.Muted, Expiry: int64(k.contact.Expiry / time.Second),
 	}
@@ -444,10 +446,49 @@ func (s *Station) Confirm(ctx context.Context, ref string, words ...string) (Con
 		return ContactInfo{}, fault(CodeConflict, "%s: they are not the words of this contact now: compare again those that \"backchannel words\" shows", doing)
 	}
 	c, err := s.change(ctx, doing, k, func(c *contact.Contact) { c.Verified = true })
-	if err == nil && !c.Verified {
-		return c, fault(CodeConflict, "%s: the stations agreed on new keys meanwhile: compare the new words", doing)
+	if err != nil {
+		return c, err
 	}
-	return c, err
+	changed := fault(CodeConflict, "%s: the stations agreed on new keys meanwhile: compare the new words", doing)
+	if !c.Verified {
+		return c, changed
+	}
+	return s.vouch(ctx, k, changed)
+}
+
+// vouch lets what waits for a contact go out under the keys that were looked at; others
+// is the error if it has others by now.
+func (s *Station) vouch(ctx context.Context, k seen, others error) (ContactInfo, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.opened(); err != nil {
+		return ContactInfo{}, err
+	}
+	same := false
+	if err := s.do(ctx, func(time.Time) { same = s.node.Vouch(k.contact.ID, k.generation) }); err != nil {
+		return ContactInfo{}, err
+	}
+	if !same {
+		return ContactInfo{}, others
+	}
+	return s.one(ctx, k.contact.ID)
+}
+
+// Deliver lets what waits for a contact go out that was met again from a backup,
+// although its words were not compared again. It stays unverified.
+func (s *Station) Deliver(ctx context.Context, ref string) (ContactInfo, error) {
+	const doing = "sending what waits"
+	k, err := s.find(ctx, ref)
+	if err != nil {
+		return ContactInfo{}, err
+	}
+	switch {
+	case !k.held:
+		return ContactInfo{}, fault(CodeConflict, "%s: nothing is held back from this contact", doing)
+	case k.phase != pairwise.Introduced:
+		return ContactInfo{}, fault(CodeConflict, "%s: the stations have not met again yet: decide when they have", doing)
+	}
+	return s.vouch(ctx, k, fault(CodeConflict, "%s: the stations agreed on new keys meanwhile: look again", doing))
 }
 
 // AssignLane gives a contact an idle lane, at once.

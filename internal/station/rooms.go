@@ -34,6 +34,8 @@ type RoomInfo struct {
 	Said    int          `json:"said" doc:"statements of all members that are here"`
 	Alarms  int          `json:"alarms" doc:"things that do not fit"`
 	Last    *time.Time   `json:"last,omitempty" doc:"of the newest statement"`
+	Unread  int          `json:"unread" doc:"statements of others that were not looked at; 1 for an invitation that was not"`
+	Mark    int64        `json:"mark" doc:"how far this answer goes, for marking the room as looked at"`
 }
 
 // RoomMember is another member of a room.
@@ -169,7 +171,11 @@ func (s *Station) Rooms(ctx context.Context) (out []RoomInfo, err error) {
 			if err := r.open(tx); err != nil {
 				return err
 			}
-			out = append(out, r.info(people, now))
+			info, err := r.info(tx, people, now)
+			if err != nil {
+				return err
+			}
+			out = append(out, info)
 		}
 		return nil
 	})
@@ -190,11 +196,10 @@ func (s *Station) Room(ctx context.Context, ref string) (out Room, err error) {
 		if err != nil {
 			return err
 		}
-		out.RoomInfo = r.info(people, now)
-		if r.room != nil {
+		if out.RoomInfo, err = r.info(tx, people, now); err == nil && r.room != nil {
 			out.View = r.room.View(now, people.names(r))
 		}
-		return nil
+		return err
 	})
 	return out, err
 }
@@ -230,7 +235,7 @@ func (p people) names(r *openRoom) func(negotiation.MemberID) string {
 	}
 }
 
-func (r *openRoom) info(p people, now time.Time) RoomInfo {
+func (r *openRoom) info(tx *vault.Tx, p people, now time.Time) (RoomInfo, error) {
 	f := r.formation
 	out := RoomInfo{
 		ID: hex.EncodeToString(r.form[:]), Title: f.Plan.Title, State: string(f.State), Reason: f.Reason,
@@ -248,7 +253,8 @@ func (r *openRoom) info(p people, now time.Time) RoomInfo {
 		out.Members = append(out.Members, m)
 	}
 	if r.room == nil {
-		return out
+		err := out.news(tx, r)
+		return out, err
 	}
 	v := r.room.View(now, p.names(r))
 	out.Frozen, out.Said, out.Alarms = v.Frozen, len(v.Timeline), len(v.Alarms)
@@ -258,7 +264,8 @@ func (r *openRoom) info(p people, now time.Time) RoomInfo {
 			out.Last = &at
 		}
 	}
-	return out
+	err := out.news(tx, r)
+	return out, err
 }
 
 // members finds contacts that can be members of a room.
@@ -309,7 +316,11 @@ func (s *Station) NewRoom(ctx context.Context, p Proposal) (RoomInfo, error) {
 		for _, c := range contacts {
 			members = append(members, contact.ID(c))
 		}
-		if _, err := b.begin(f, members); err != nil {
+		r, err := b.begin(f, members)
+		if err == nil {
+			_, err = b.tx.LookedAt(r.number, 0) // who makes a room knows of it
+		}
+		if err != nil {
 			return err
 		}
 		id = hex.EncodeToString(f.Plan.Form[:])

@@ -25,6 +25,8 @@ type (
 	RoomPackage = negotiation.PackageView
 	// RoomOffer is an offer as a card shows it.
 	RoomOffer = negotiation.OfferView
+	// RoomUnsent is an offer that was kept and not sent.
+	RoomUnsent = negotiation.UnsentOffer
 	// RoomTerm is one thing that an offer gives or gets.
 	RoomTerm = negotiation.Term
 	// RoomDraft is a version of a text.
@@ -39,6 +41,10 @@ type (
 	RoomStatement = negotiation.Statement
 	// RoomAlarm says what does not fit.
 	RoomAlarm = negotiation.Alarm
+	// RoomShown is what one member showed another of what a third said.
+	RoomShown = negotiation.ShownView
+	// ShownState says what follows from it.
+	ShownState = negotiation.ShownState
 	// RoomPreference is what the own side wrote about an issue.
 	RoomPreference = negotiation.Preference
 	// RoomWalkAway is what the own side could do without an agreement.
@@ -58,13 +64,23 @@ type (
 	RoomLetter = negotiation.Letter
 	// RoomComment is the body of a remark.
 	RoomComment = negotiation.Comment
+	// RoomConsent is the body of a consent.
+	RoomConsent = negotiation.Consent
 )
 
-// The types of issues, and the colours that a user gives to packages.
+// The types of issues, the states of what was shown, and the colours that a user
+// gives to packages.
 const (
 	IssueChoice = negotiation.Choice
 	IssueRange  = negotiation.Range
 	IssueText   = negotiation.Text
+
+	ShownByUs         = negotiation.ShownByUs
+	ShownWaits        = negotiation.ShownWaits
+	ShownSame         = negotiation.ShownSame
+	ShownWritten      = negotiation.ShownWritten
+	ShownInconsistent = negotiation.ShownInconsistent
+	ShownUnknown      = negotiation.ShownUnknown
 
 	ColourGreen  = negotiation.Green
 	ColourYellow = negotiation.Yellow

@@ -97,6 +97,7 @@ func (n *Node) compose(now time.Time, r uint64) {
 			}
 		}
 	}
+	n.again = n.again || n.saving // a commit that began before has not all of this
 	n.save(nil)
 	n.agenda.at(n.buildAt(r), func(now time.Time) { n.build(now, r) })
 }
@@ -206,6 +207,20 @@ func (n *Node) readAnswers(now time.Time, w answers) {
 		opened := t.Receive(round, of.twin, cell)
 		if weakened.VisibleFailure && !opened {
 			n.env.Drop(n.entry)
+		}
+	}
+	n.hurry(s)
+}
+
+// hurry commits at once what the members of a room said, instead of when the cells
+// of the round after next are composed: so those can carry the answer, and a blind
+// round of many steps does not wait in each of them. What leaves, and when, is the
+// same.
+func (n *Node) hurry(s *circuits) {
+	for i := range s.lanes {
+		if l := &s.lanes[i]; l.talk != nil && l.conv.session.Completed(wire.ClassNegotiation) {
+			n.save(nil)
+			return
 		}
 	}
 }

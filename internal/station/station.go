@@ -21,14 +21,15 @@ import (
 // Station runs a Node on real sockets and the real clock and offers what the
 // page, the commands and the API use. Its methods may be called from anywhere.
 type Station struct {
-	cfg  Config
-	nw   *wire.Network
-	net  wire.Hash
-	log  *slog.Logger
-	mark *mark.Mark
-	lock *folderLock
-	node *Node
-	loop *link.Loop
+	cfg    Config
+	nw     *wire.Network
+	net    wire.Hash
+	log    *slog.Logger
+	mark   *mark.Mark
+	lock   *folderLock
+	node   *Node
+	driver Driver     // runs the node
+	loop   *link.Loop // the driver of a station that runs by itself; else nil
 
 	mu    sync.Mutex // serialises changes; the vault and the node follow in this order
 	vault *vault.Vault
@@ -71,6 +72,7 @@ func Open(cfg Config, log *slog.Logger) (*Station, error) {
 	s := &Station{cfg: cfg, nw: nw, net: net, log: log, mark: m, lock: lock, nudged: make(chan struct{}, 1)}
 	s.node = NewNode(NodeConfig{Params: nw.Params, Net: net, Verify: verify, Mark: m, Log: log, Account: account.Public(), Table: s.nudge})
 	s.loop = newLoop(s, account)
+	s.driver = s.loop
 	return s, nil
 }
 
@@ -160,7 +162,7 @@ func (s *Station) Lock(ctx context.Context) error {
 	}
 	select {
 	case <-done:
-	case <-s.loop.Stopped():
+	case <-s.driver.Stopped():
 		return fault(CodeInternal, "locking: the station is stopping")
 	}
 	v := s.vault
@@ -226,7 +228,7 @@ func LoadVault(v *vault.Vault, count int) (lanes contact.Lanes, all []Loaded, da
 // do runs f in the node's goroutine. A caller that goes away does not interrupt
 // it: vault and node would then know different things.
 func (s *Station) do(ctx context.Context, f func(now time.Time)) error {
-	if err := s.loop.Do(context.WithoutCancel(ctx), f); err != nil {
+	if err := s.driver.Do(context.WithoutCancel(ctx), f); err != nil {
 		return &Error{CodeInternal, "the station does not run", err}
 	}
 	return nil

@@ -56,8 +56,9 @@ type outcome struct {
 
 // queued is a message that goes to the session of a contact.
 type queued struct {
-	to   contact.ID
-	item Outgoing
+	to      contact.ID
+	item    Outgoing
+	content []byte
 }
 
 func newTable(v *vault.Vault, lanes int, drivers []opaque) *table {
@@ -192,6 +193,13 @@ func (b *batch) keep() error {
 		if r.room == nil {
 			continue
 		}
+		for _, d := range b.t.drivers {
+			if f, ok := d.(forgetful); ok {
+				if err := f.forget(b.tx, r, b.now); err != nil {
+					return err
+				}
+			}
+		}
 		if local := r.room.Local(); !slices.Equal(local, r.kept) {
 			if err := b.tx.PutLocal(r.number, local, r.room.Lasting()); err != nil {
 				return err
@@ -233,7 +241,7 @@ func (b *batch) send(out []negotiation.Out) error {
 		if err != nil {
 			return err
 		}
-		b.sent = append(b.sent, queued{to, Outgoing(it)})
+		b.sent = append(b.sent, queued{to, Outgoing(it), o.Raw})
 	}
 	return nil
 }

@@ -97,6 +97,28 @@ func TestTableLiar(t *testing.T) {
 			t.Errorf("%s does not know that it was told something else: %+v", p.seats[i].name, p.view(i).Alarms)
 		}
 	}
+	// One shows the other what it was told, also after both were restarted.
+	var told negotiation.ID
+	for _, st := range p.view(1).Timeline {
+		if b, ok := st.Body.(*negotiation.Signal); ok && b.Text == "We support the toll." {
+			told = st.ID
+		}
+	}
+	p.restart(1)
+	r, to := p.only(1), p.only(2).room.Self()
+	p.must(p.change(1, func(b *batch) error {
+		c, err := r.room.Show(told, to, b.now)
+		if err != nil {
+			return err
+		}
+		return b.apply(r, c, false)
+	}))
+	others()
+	p.restart(2)
+	v := p.view(2)
+	if len(v.Shown) != 1 || v.Shown[0].State != negotiation.ShownWritten || v.Shown[0].Statement.ID != told || v.Shown[0].By != p.only(1).room.Self() {
+		t.Errorf("Cenia was shown %+v", v.Shown)
+	}
 }
 
 // TestTableConsent: what concerns a member is not agreed without it, and another

@@ -36,6 +36,17 @@ func WriteHTML(t Transcript) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// style is that of every page to print.
+const style = `body { max-width: 42em; margin: 2em auto; padding: 0 1em; font: 1.1em/1.55 Charter, "Iowan Old Style", Georgia, serif; color: #1d1b18; background: #fbfaf7 }
+article { border-top: 1px solid #ddd8ce; padding: 1em 0; break-inside: avoid }
+h2 { font-size: 1em; margin: 0 }
+h3 { font-size: 1em; font-style: italic; margin: .5em 0 }
+article > p { margin: 0; font-size: .85em; color: #5b554b }
+.text { white-space: pre-wrap; overflow-wrap: anywhere; margin: .7em 0 0 }
+ul { font-size: .85em; overflow-wrap: anywhere }
+@media print { body { margin: 0; max-width: none; background: none; color: #000; font-size: 11pt } article { break-inside: auto } h2, h3 { break-after: avoid } }
+`
+
 var page = template.Must(template.New("transcript").Parse(`<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -45,15 +56,7 @@ var page = template.Must(template.New("transcript").Parse(`<!DOCTYPE html>
 <meta name="referrer" content="no-referrer">
 <title>{{.Title}}</title>
 <style>
-body { max-width: 42em; margin: 2em auto; padding: 0 1em; font: 1.1em/1.55 Charter, "Iowan Old Style", Georgia, serif; color: #1d1b18; background: #fbfaf7 }
-article { border-top: 1px solid #ddd8ce; padding: 1em 0; break-inside: avoid }
-h2 { font-size: 1em; margin: 0 }
-h3 { font-size: 1em; font-style: italic; margin: .5em 0 }
-article > p { margin: 0; font-size: .85em; color: #5b554b }
-.text { white-space: pre-wrap; overflow-wrap: anywhere; margin: .7em 0 0 }
-ul { font-size: .85em; overflow-wrap: anywhere }
-@media print { body { margin: 0; max-width: none; background: none; color: #000; font-size: 11pt } article { break-inside: auto } h2, h3 { break-after: avoid } }
-</style>
+` + style + `</style>
 </head>
 <body>
 <h1>{{.Title}}</h1>

@@ -17,8 +17,8 @@ import (
 const backupBatch = 1 << 20
 
 // Backup writes an encrypted backup: contacts with their K_re, lanes, items with
-// their contents, and which invitations were used. It has no other key and nothing
-// of a running conversation. It is the state of when it began, but that an item
+// their contents, rooms, the published seal key, and which invitations were used. It
+// has no other key and nothing of a running conversation. It is the state of when it began, but that an item
 // which is delivered or deleted meanwhile may stand in it either way. net is noted
 // in it. If it fails, what was written does not open to its end.
 func (v *Vault) Backup(w io.Writer, passphrase []byte, net [32]byte) error {

@@ -89,7 +89,7 @@ func filledVault(t *testing.T) *Vault {
 		if err != nil {
 			return err
 		}
-		for key, value := range map[string]string{"used/00": "x", "attempt": "y", "other": "z"} {
+		for key, value := range map[string]string{"used/00": "x", "seal-key": "s", "attempt": "y", "other": "z", "seal-keys": "w"} {
 			if err := tx.PutSetting(key, []byte(value)); err != nil {
 				return err
 			}
@@ -175,7 +175,10 @@ func TestBackup(t *testing.T) {
 		if _, err := tx.Setting("used/00"); err != nil {
 			t.Error("a used invitation could be used again:", err)
 		}
-		for _, key := range []string{"attempt", "other"} {
+		if b, err := tx.Setting("seal-key"); err != nil || string(b) != "s" {
+			t.Errorf("the published seal key is %q, %v", b, err)
+		}
+		for _, key := range []string{"attempt", "other", "seal-keys"} {
 			if _, err := tx.Setting(key); !errors.Is(err, ErrNotFound) {
 				t.Errorf("setting %s: %v", key, err)
 			}

@@ -43,12 +43,13 @@ var backupRules = []tableRule{
 		columnRule{"expires", "0"}, columnRule{"verified", "0"}, columnRule{"invitation", "''"})},
 	{name: "lanes", columns: kept("lane", "contact", "leaves")},
 	{name: "erased", columns: kept("contact", "id")},
-	// Invitations that were used here stay used. The rest belongs to a machine.
-	{name: "settings", columns: kept("key", "value"), where: "key LIKE 'used/%'"},
+	// Invitations that were used here stay used, and the published seal key is known to
+	// others (docs/decisions/0059). The rest belongs to a machine.
+	{name: "settings", columns: kept("key", "value"), where: "key LIKE 'used/%' OR key = 'seal-key'"},
 	// Rooms that exist, for reading: a station that was restored says nothing more in
 	// them (docs/decisions/0048).
 	{name: "rooms", where: "length(charter) > 0",
-		columns: append(kept("number", "form", "room", "created", "formation", "charter", "lasting", "private"), columnRule{"local", "lasting"})},
+		columns: append(kept("number", "form", "room", "created", "formation", "charter", "lasting", "private", "looked"), columnRule{"local", "lasting"})},
 	{name: "room_members", where: inRooms, columns: kept("room", "contact")},
 	{name: "room_rows", where: inRooms, columns: kept("room", "number", "sender", "told", "at", "id", "raw", "erased", "refused")},
 	// What arrived in part is offered again or belongs to the gap.

@@ -129,6 +129,14 @@ func (tx *Tx) AddRoomRows(room int64, rows []negotiation.Row) error {
 	return nil
 }
 
+// ForgetRoomRow replaces what a room keeps of one statement by less
+// (negotiation.Room.Forget). What was there before is gone from the file and from the
+// log when Update returns.
+func (tx *Tx) ForgetRoomRow(room int64, r negotiation.Row) error {
+	tx.wipe = true
+	return tx.exec(`UPDATE room_rows SET raw = ?, erased = 1 WHERE room = ? AND id = ?`, r.Raw, room, r.ID[:])
+}
+
 // bytesOf binds an empty blob where nil would be NULL.
 func bytesOf(b []byte) []byte {
 	if b == nil {
@@ -150,6 +158,44 @@ func (tx *Tx) RoomRows(room int64) (rows []negotiation.Row, err error) {
 		return nil
 	}, room)
 	return rows, err
+}
+
+// RoomNews is what of a room its user has not looked at.
+type RoomNews struct {
+	Looked bool             // at the room, ever
+	IDs    []negotiation.ID // of the rows of others after that, in order of arrival
+	Last   int64            // the number of the newest row of all, for LookedAt
+}
+
+// RoomNews says what others than self have said in a room since it was looked at.
+// Not every row is a statement.
+func (tx *Tx) RoomNews(room int64, self negotiation.MemberID) (n RoomNews, err error) {
+	looked := int64(0)
+	if err := tx.one(`SELECT looked, (SELECT coalesce(max(number), 0) FROM room_rows WHERE room = rooms.number) FROM rooms WHERE number = ?`,
+		func(s *sqlite3.Stmt) error {
+			looked, n.Last = s.ColumnInt64(0), s.ColumnInt64(1)
+			return nil
+		}, room); err != nil {
+		return n, err
+	}
+	n.Looked = looked >= 0
+	err = tx.query(`SELECT id FROM room_rows WHERE room = ? AND number > ? AND sender <> ? ORDER BY number`, func(s *sqlite3.Stmt) error {
+		var id negotiation.ID
+		if copy(id[:], s.ColumnRawBlob(0)) != len(id) {
+			return ErrDamaged
+		}
+		n.IDs = append(n.IDs, id)
+		return nil
+	}, room, looked, self[:])
+	return n, err
+}
+
+// LookedAt notes that a user has looked at the rows of a room up to a number, and
+// says whether that is news. What was looked at stays so.
+func (tx *Tx) LookedAt(room, number int64) (changed bool, err error) {
+	err = tx.exec(`UPDATE rooms SET looked = ?2 WHERE number = ?1 AND looked < ?2
+		AND ?2 <= (SELECT coalesce(max(number), 0) FROM room_rows WHERE room = ?1)`, room, number)
+	return tx.c.Changes() > 0, err
 }
 
 // RoomPrivate returns what the user keeps to itself about a room

@@ -68,10 +68,12 @@ func newAPI(s *station.Station, version string) (*http.ServeMux, huma.API) {
 	registerSettings(api, s)
 	registerBackup(api, s)
 	registerDeny(api, s)
+	registerBooks(api, s)
 	registerTokens(api, s)
 	registerRooms(api, s)
 	registerRounds(api, s)
 	registerAgreements(api, s)
+	registerShow(api, s)
 	return mux, api
 }
 
@@ -214,6 +216,11 @@ func registerContacts(api huma.API, s *station.Station) {
 				return answer(s.Confirm(ctx, in.Contact))
 			}
 			return answer(s.Confirm(ctx, in.Contact, in.Body.Words...))
+		})
+
+	huma.Register(api, operation(http.MethodPost, "/v1/contacts/{contact}/deliver", "deliver", "Send what waits for a contact that was met again from a backup, although its words were not compared again", 200),
+		func(ctx context.Context, in *Ref) (*reply[station.ContactInfo], error) {
+			return answer(s.Deliver(ctx, in.Contact))
 		})
 
 	huma.Register(api, operation(http.MethodPut, "/v1/contacts/{contact}/lane", "assign-lane", "Give the contact an idle lane, at once", 200),

@@ -253,6 +253,12 @@ func (c *Client) Confirm(ctx context.Context, ref string, words ...string) (stat
 	return call[station.ContactInfo](ctx, c, http.MethodPost, contactPath(ref, "confirm"), nil, compared{words})
 }
 
+// Deliver sends what waits for a contact that was met again from a backup, although its
+// words were not compared again.
+func (c *Client) Deliver(ctx context.Context, ref string) (station.ContactInfo, error) {
+	return call[station.ContactInfo](ctx, c, http.MethodPost, contactPath(ref, "deliver"), nil, nil)
+}
+
 // AssignLane gives a contact an idle lane.
 func (c *Client) AssignLane(ctx context.Context, ref string) (station.ContactInfo, error) {
 	return call[station.ContactInfo](ctx, c, http.MethodPut, contactPath(ref, "lane"), nil, nil)

@@ -21,22 +21,24 @@ const panicWord = "erase everything"
 // maxScript bounds a transcript that is to be written down.
 const maxScript = 32 << 20
 
+// document is a file to keep. A browser that is shown it runs nothing of it.
+type document struct {
+	ContentType string `header:"Content-Type"`
+	Disposition string `header:"Content-Disposition"`
+	NoSniff     string `header:"X-Content-Type-Options"`
+	Policy      string `header:"Content-Security-Policy"`
+	Body        []byte
+}
+
+func fileOf(b []byte, mediaType, name string, err error) (*document, error) {
+	if err != nil {
+		return nil, problem(err)
+	}
+	return &document{mediaType, mime.FormatMediaType("attachment", map[string]string{"filename": name}), "nosniff", "sandbox; default-src 'none'; style-src 'unsafe-inline'", b}, nil
+}
+
 // registerDeny serves what makes a conversation deniable or gone.
 func registerDeny(api huma.API, s *station.Station) {
-	type document struct {
-		ContentType string `header:"Content-Type"`
-		Disposition string `header:"Content-Disposition"`
-		NoSniff     string `header:"X-Content-Type-Options"`
-		Policy      string `header:"Content-Security-Policy"`
-		Body        []byte
-	}
-	download := func(b []byte, mediaType, name string, err error) (*document, error) {
-		if err != nil {
-			return nil, problem(err)
-		}
-		return &document{mediaType, mime.FormatMediaType("attachment", map[string]string{"filename": name}), "nosniff", "sandbox; default-src 'none'; style-src 'unsafe-inline'", b}, nil
-	}
-
 	type export struct {
 		Ref
 		Format string `query:"format" enum:"json,markdown,html,script" default:"json"`
@@ -44,7 +46,7 @@ func registerDeny(api huma.API, s *station.Station) {
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/contacts/{contact}/transcript", "export", "A conversation, written down: the same bytes as a forgery of it", 200),
 		func(ctx context.Context, in *export) (*document, error) {
-			return download(s.ExportAs(ctx, in.Contact, in.Self, in.Format))
+			return fileOf(s.ExportAs(ctx, in.Contact, in.Self, in.Format))
 		})
 
 	type forge struct {
@@ -63,7 +65,7 @@ func registerDeny(api huma.API, s *station.Station) {
 		if err != nil {
 			return nil, problem(err)
 		}
-		return download(s.Forge(ctx, t, in.Format))
+		return fileOf(s.Forge(ctx, t, in.Format))
 	})
 	op.RequestBody.Required = false // Register takes for granted that a body has bytes
 

@@ -134,6 +134,7 @@ func (p *Pages) stateLine(k station.ContactInfo) string {
 type deskPage struct {
 	People []personView
 	Open   []personView // not met yet, or words to compare
+	Rooms  []roomLine   // that are there or being made
 }
 
 func (p *Pages) showDesk(v *visit) {
@@ -148,6 +149,16 @@ func (p *Pages) showDesk(v *visit) {
 			d.People = append(d.People, k)
 		} else {
 			d.Open = append(d.Open, k)
+		}
+	}
+	rooms, err := p.rooms(v, "")
+	if err != nil {
+		p.fail(v, err)
+		return
+	}
+	for _, r := range rooms {
+		if !r.Over() {
+			d.Rooms = append(d.Rooms, r)
 		}
 	}
 	p.show(v, 200, "desk", d)

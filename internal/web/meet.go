@@ -288,6 +288,13 @@ func (p *Pages) parkLane(v *visit) {
 	})
 }
 
+func (p *Pages) deliver(v *visit) {
+	p.act(v, "restored.delivered", func(c contactView) error {
+		_, err := p.s.Deliver(v.r.Context(), c.ID)
+		return err
+	})
+}
+
 // act does something with a contact and returns to the page about it.
 func (p *Pages) act(v *visit, said string, f func(contactView) error) {
 	c, ok := p.contact(v)

@@ -19,19 +19,18 @@ type PagesConfig struct {
 	Now     func() time.Time // nil means time.Now
 	Rooms   RoomDesk         // nil means the station's own
 	Seats   SeatDesk         // nil means the station's own
-	Books   BookDesk         // nil: rooms are not written down as files
+	Books   BookDesk         // nil means the station's own
 }
 
 // Pages are a station's web pages: what a principal who is no engineer uses.
 // Sessions are in memory only; whoever restarts the station signs in again.
 type Pages struct {
 	*screens
-	s      *station.Station
-	desk   RoomDesk
-	seats  SeatDesk
-	looked looked
-	cfg    PagesConfig
-	mux    *http.ServeMux
+	s     *station.Station
+	desk  RoomDesk
+	seats SeatDesk
+	cfg   PagesConfig
+	mux   *http.ServeMux
 
 	sessions sessions
 	doors    [2]door // tries of passphrases from this machine, and from paired devices
@@ -49,6 +48,9 @@ func NewPages(s *station.Station, cfg PagesConfig) (*Pages, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Books == nil {
+		cfg.Books = s
 	}
 	screens, err := newScreens(cfg.Log, cfg.Now)
 	if err != nil {
@@ -112,6 +114,7 @@ func (p *Pages) routes() {
 		"POST /c/{contact}/rename":        p.rename,
 		"POST /c/{contact}/lane":          p.assignLane,
 		"POST /c/{contact}/park":          p.parkLane,
+		"POST /c/{contact}/deliver":       p.deliver,
 		"POST /c/{contact}/cancel":        p.cancelInvitation,
 		"GET /items/{item}":               p.showItem,
 		"GET /items/{item}/file":          p.download,
@@ -133,6 +136,7 @@ func (p *Pages) routes() {
 		"POST /settings/pair":             p.newPairing,
 		"POST /settings/devices/{device}": p.revokeDevice,
 		"POST /settings/connection":       p.saveConnection,
+		"GET /settings/key":               p.showSealKey,
 		"GET /settings/tokens":            p.showTokens,
 		"POST /settings/tokens":           p.newToken,
 		"POST /settings/tokens/{token}":   p.revokeToken,

@@ -103,13 +103,16 @@ type frame struct {
 	Name    string // of the station, on its own pages
 	Facts   factsView
 	People  []personView
-	Unread  int // for the title
+	Unread  int // of the contacts
+	News    int // for the title
 	Notify  bool
 	Body    any
 	Content template.HTML // the screen's, rendered
 	Contact string        // identifier of the contact whose page this is, ""
 	Rooms   []roomLine
 	Room    string // identifier of the room whose page this is, ""
+
+	RoomsUnread int
 }
 
 // show renders a screen inside the frame.
@@ -129,6 +132,8 @@ func (p *Pages) show(v *visit, code int, screen string, body any) {
 	if f.Rooms, err = p.rooms(v, f.Room); err != nil {
 		p.cfg.Log.Warn("pages: listing the rooms failed", "error", err)
 	}
+	f.RoomsUnread = unread(f.Rooms)
+	f.News = f.Unread + f.RoomsUnread
 	p.execute(v.w, code, screen, "frame", f)
 }
 

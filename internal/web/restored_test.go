@@ -30,6 +30,8 @@ func TestRestoredContact(t *testing.T) {
 		"never restored":    {station.ContactInfo{State: station.StateIntroduced, Ready: true, Lane: 1}, "not met in this epoch", nil},
 		"looked for":        {station.ContactInfo{State: station.StateRestoring, Restored: true, Backup: &made, Lane: 1}, "looking for their station", []string{looking, gap}},
 		"looked for later":  {station.ContactInfo{State: station.StateRestoring, Restored: true, Backup: &made}, "parked", []string{looking, gap}},
+		"met again, held":   {station.ContactInfo{State: station.StateIntroduced, Restored: true, Held: true, Backup: &made, Lane: 1, Together: true, Ready: true}, "together now", []string{again, gap}},
+		"theirs, held":      {station.ContactInfo{State: station.StateIntroduced, Restored: true, Held: true, Lane: 1, Together: true, Ready: true}, "together now", []string{theirs}},
 		"met again":         {station.ContactInfo{State: station.StateIntroduced, Restored: true, Backup: &made, Lane: 1, Together: true, Ready: true}, "together now", []string{again, gap}},
 		"verified again":    {station.ContactInfo{State: station.StateIntroduced, Verified: true, Backup: &made, Lane: 1, Together: true, Ready: true}, "together now", []string{gap}},
 		"their restore":     {station.ContactInfo{State: station.StateIntroduced, Restored: true, Lane: 1, Together: true, Ready: true}, "together now", []string{theirs}},
@@ -62,6 +64,16 @@ func TestRestoredContact(t *testing.T) {
 				if strings.Contains(text, sentence) != want {
 					t.Errorf("%s: %s says %q: %v, want %v", name, screen, sentence, !want, want)
 				}
+			}
+			held := c.contact.Held && c.contact.State == station.StateIntroduced
+			if got := strings.Contains(text, "What you write waits until you have compared words"); got != held {
+				t.Errorf("%s: %s says that it waits: %v", name, screen, got)
+			}
+			if got := strings.Contains(text, `action="/c/0011/deliver"`); got != (held && screen == "about") {
+				t.Errorf("%s: %s offers to send it all the same: %v", name, screen, got)
+			}
+			if sent := c.contact.Restored && !c.contact.Held && c.contact.State == station.StateIntroduced; strings.Contains(text, "What you write is sent") != sent {
+				t.Errorf("%s: %s does not say whether it is sent", name, screen)
 			}
 			if screen == "conversation" {
 				if got := strings.Contains(text, "<textarea"); got != v.Met {

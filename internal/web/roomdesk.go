@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"backchannel/internal/station"
@@ -17,15 +18,26 @@ type RoomDesk interface {
 	DeclineRoom(ctx context.Context, ref string) (station.RoomInfo, error)
 	EraseRoom(ctx context.Context, ref string) error
 	Say(ctx context.Context, ref string, what station.Saying) (station.Said, error)
+	ShowTo(ctx context.Context, ref, statement, to string) (station.Said, error)
 	OwnSide(ctx context.Context, ref string) (station.OwnSide, error)
 	KeepOwnSide(ctx context.Context, ref string, p station.OwnSide) error
 	Suggest(ctx context.Context, ref, deal string, count int) ([]station.Suggestion, error)
+	MarkRoom(ctx context.Context, ref string, mark int64) error
+	KeepOffer(ctx context.Context, ref string, number uint64, offer json.RawMessage) (uint64, error)
+	DropOffer(ctx context.Context, ref string, number uint64) error
+	SendOffer(ctx context.Context, ref string, number uint64, to string) (station.Said, error)
+	RefusedIn(ctx context.Context, ref string) ([]station.Stray, error)
+	Strays(ctx context.Context) ([]station.Stray, error)
+	EraseStrays(ctx context.Context) error
 }
 
 // SeatDesk is what they ask about blind rounds and signing from the own seat.
 type SeatDesk interface {
 	Round(ctx context.Context, ref, round string) (RoundSeat, error)
 	Choose(ctx context.Context, ref, round string, c Choice) error
+	// Chosen is the answer that was chosen last; false if there is none. Only the
+	// screen on which it is chosen again asks.
+	Chosen(ctx context.Context, ref, round string) (Choice, bool, error)
 	EndRound(ctx context.Context, ref, round string) error
 	Signing(ctx context.Context, ref, agreement string) (SigningSeat, error)
 	Sign(ctx context.Context, ref, agreement string) error
@@ -33,16 +45,17 @@ type SeatDesk interface {
 	CommuniqueFile(ctx context.Context, ref, communique, self string) ([]byte, error)
 }
 
-// BookDesk writes rooms down as files, real ones and made-up ones.
+// BookDesk writes rooms down as files, real ones and made-up ones; *station.Station is
+// one. The formats are json, markdown, html and script.
 type BookDesk interface {
-	ExportRoom(ctx context.Context, ref string) ([]byte, error)
-	ForgeRoom(ctx context.Context, script []byte) ([]byte, error)
+	ExportRoom(ctx context.Context, ref, self, format string) (data []byte, mediaType, name string, err error)
+	ForgeRoom(ctx context.Context, script []byte, format string) (data []byte, mediaType, name string, err error)
 }
 
 // RoundSeat is a blind round from the own seat.
 type RoundSeat struct {
 	Chosen   bool
-	Choice   Choice
+	Choice   Choice   // on the screen on which it is chosen again
 	Fairness []string // sentences that are read where the choice is made
 	Words    string   // where it stands, as a sentence
 	Hit      int      // place of the package or figure of a match, from 0; -1 none
@@ -51,6 +64,7 @@ type RoundSeat struct {
 	MayEnd   bool // the round may be ended here
 	Done     int  // of Steps, for the progress
 	Steps    int
+	Time     *station.Left // until the result, at most
 }
 
 // Choice is an answer in a blind round. It leaves the station only closed.

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"backchannel/internal/station"
@@ -39,6 +38,7 @@ func (p *Pages) roomRoutes() map[string]func(*visit) {
 		"POST /r/{room}/s/{statement}/confirm":            p.confirmAgenda,
 		"POST /r/{room}/s/{statement}/take":               p.takeOffer,
 		"POST /r/{room}/s/{statement}/withdraw":           p.withdraw,
+		"POST /r/{room}/s/{statement}/revoke":             p.revoke,
 		"GET /r/{room}/round":                             p.showRoundForm,
 		"POST /r/{room}/round":                            p.proposeRound,
 		"GET /r/{room}/round/{statement}":                 p.showRound,
@@ -57,14 +57,20 @@ func (p *Pages) roomRoutes() map[string]func(*visit) {
 		"GET /r/{room}/communique/{statement}/file":       p.communiqueFile,
 		"POST /r/{room}/limits":                           p.keepLimits,
 		"POST /r/{room}/walk":                             p.keepWalkAway,
+		"POST /r/{room}/unsent/{number}/send":             p.sendKept,
+		"POST /r/{room}/unsent/{number}/drop":             p.dropKept,
+		"GET /r/{room}/unclear":                           p.showUnclear,
+		"GET /r/{room}/erase":                             p.showEraseRoom,
+		"POST /r/{room}/erase":                            p.eraseRoom,
+		"GET /rooms/strays":                               p.showStrays,
+		"POST /rooms/strays":                              p.eraseStrays,
 	}
+	routes["POST /r/{room}/s/{statement}/show"] = p.showStatementTo
 	routes["POST /r/{room}/round/{statement}/end"] = p.endRound
 	routes["POST /r/{room}/agreement/{statement}/stop"] = p.stopSigning
-	if p.cfg.Books != nil {
-		routes["GET /rooms/forge"] = p.showForgeRoom
-		routes["POST /rooms/forge"] = p.forgeRoom
-		routes["POST /r/{room}/export"] = p.exportRoom
-	}
+	routes["GET /rooms/forge"] = p.showForgeRoom
+	routes["POST /rooms/forge"] = p.forgeRoom
+	routes["POST /r/{room}/export"] = p.exportRoom
 	for _, view := range boardViews {
 		routes["GET /r/{room}/"+view] = p.showRoom
 	}
@@ -74,10 +80,14 @@ func (p *Pages) roomRoutes() map[string]func(*visit) {
 // roomLine is a room in a list.
 type roomLine struct {
 	station.RoomInfo
-	News    int // statements since the room was looked at here
 	Line    string
 	Shape   string
 	Current bool
+}
+
+// Over reports a room that did not come about.
+func (r roomLine) Over() bool {
+	return r.State == "declined" || r.State == "differs" || r.State == "lapsed"
 }
 
 // rooms lists them, the one with the newest statement first.
@@ -90,7 +100,7 @@ func (p *Pages) rooms(v *visit, current string) ([]roomLine, error) {
 	var out []roomLine
 	for _, r := range all {
 		line, shape := p.roomState(r)
-		out = append(out, roomLine{r, p.looked.news(r), line, shape, r.ID == current})
+		out = append(out, roomLine{r, line, shape, r.ID == current})
 	}
 	return out, nil
 }
@@ -133,37 +143,29 @@ func newestIn(r station.RoomInfo) time.Time {
 	return r.Created
 }
 
-// looked remembers how much of each room was on a page, as long as the program
-// runs; what was said before that is nothing new.
-type looked struct {
-	mu   sync.Mutex
-	said map[string]int
+// looked notes that a room is on a page that the user has in view.
+func (p *Pages) looked(v *visit, r station.RoomInfo) {
+	if r.Unread == 0 {
+		return
+	}
+	if err := p.desk.MarkRoom(v.r.Context(), r.ID, r.Mark); err != nil {
+		p.cfg.Log.Warn("pages: marking a room as looked at failed", "error", err)
+	}
 }
 
-func (l *looked) news(r station.RoomInfo) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.said == nil {
-		l.said = map[string]int{}
+// unread is how much of all rooms was not looked at.
+func unread(all []roomLine) (n int) {
+	for _, r := range all {
+		n += r.Unread
 	}
-	if _, known := l.said[r.ID]; !known {
-		l.said[r.ID] = r.Said
-	}
-	return max(0, r.Said-l.said[r.ID])
-}
-
-func (l *looked) at(r station.RoomInfo) {
-	l.news(r)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.said[r.ID] = r.Said
+	return n
 }
 
 type roomsPage struct {
-	Open  []roomLine // rooms
-	Asked []roomLine // being made
-	Ended []roomLine // that did not come about
-	Books bool       // rooms can be forged
+	Open   []roomLine // rooms
+	Asked  []roomLine // being made
+	Ended  []roomLine // that did not come about
+	Strays int        // messages that belong to no room
 }
 
 func (p *Pages) showRooms(v *visit) {
@@ -172,15 +174,20 @@ func (p *Pages) showRooms(v *visit) {
 		p.fail(v, err)
 		return
 	}
-	page := roomsPage{Books: p.cfg.Books != nil}
+	strays, err := p.desk.Strays(v.r.Context())
+	if err != nil {
+		p.fail(v, err)
+		return
+	}
+	page := roomsPage{Strays: len(strays)}
 	for _, r := range all {
-		switch r.State {
-		case "complete":
+		switch {
+		case r.State == "complete":
 			page.Open = append(page.Open, r)
-		case "invited", "joined", "confirmed":
-			page.Asked = append(page.Asked, r)
-		default:
+		case r.Over():
 			page.Ended = append(page.Ended, r)
+		default:
+			page.Asked = append(page.Asked, r)
 		}
 	}
 	p.show(v, http.StatusOK, "rooms", page)
@@ -188,9 +195,9 @@ func (p *Pages) showRooms(v *visit) {
 
 // roomsPart is the list of rooms beside every page.
 type roomsPart struct {
-	Rooms []roomLine
-	Room  string
-	News  int
+	Rooms       []roomLine
+	Room        string
+	RoomsUnread int
 }
 
 func (p *Pages) partRooms(v *visit) {
@@ -200,7 +207,7 @@ func (p *Pages) partRooms(v *visit) {
 		p.fail(v, err)
 		return
 	}
-	p.showPart(v, "rooms", roomsPart{Rooms: all, Room: at})
+	p.showPart(v, "rooms", roomsPart{all, at, unread(all)})
 }
 
 // newRoomPage picks who takes part.
@@ -342,6 +349,7 @@ func (p *Pages) gathering(v *visit, code int, info station.RoomInfo, problem str
 		}
 	}
 	page.Steps = p.gatheringSteps(info)
+	p.looked(v, info)
 	p.show(v, code, "gathering", page)
 }
 

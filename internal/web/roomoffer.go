@@ -23,6 +23,7 @@ type offerPage struct {
 	Note       string
 	Answers    string
 	Replaces   string
+	Unsent     uint64     // the kept offer that is written on, 0 for none
 	About      *offerCard // the offer that is answered or replaced
 	Aloud      []string
 	Problem    string
@@ -98,6 +99,18 @@ func (p *Pages) showOfferForm(v *visit) {
 	case q.Get("replaces") != "":
 		if from = r.offer(q.Get("replaces")); from != nil && from.Author == r.Self {
 			gives, gets, to, onlyIf, page.Replaces, page.Note = from.Gives, from.Gets, from.To, from.OnlyIf, from.ID.String(), from.Note
+		}
+	case q.Get("unsent") != "":
+		u := r.unsent(q.Get("unsent"))
+		if u == nil {
+			p.notFound(v)
+			return
+		}
+		gives, gets, to, onlyIf, page.Unsent, page.Note = u.Gives, u.Gets, u.To, u.OnlyIf, u.Number, u.Note
+		page.Answers, page.Replaces, page.Private = r.about(u)
+		page.Until = ""
+		if u.Expires > 0 {
+			page.Until = time.Unix(int64(u.Expires), 0).Format(fieldTime)
 		}
 	}
 	if from != nil {
@@ -199,6 +212,7 @@ func (p *Pages) saveOffer(v *visit) {
 		return
 	}
 	page := offerPage{Room: r, Until: v.field("until"), Note: lines(v.field("note")), Private: v.field("private"), Answers: v.field("answers"), Replaces: v.field("replaces")}
+	page.Unsent, _ = strconv.ParseUint(v.field("unsent"), 10, 64) // 0 is none
 	var gives, gets []map[string]any
 	var saidGives, saidGets []string
 	page.Gives, gives, saidGives = r.readColumn(v, "gives")
@@ -237,17 +251,19 @@ func (p *Pages) saveOffer(v *visit) {
 		}
 		p.offerPage(v, http.StatusOK, page, to, onlyIf)
 		return
-	case "say":
+	case "say", "keep":
 	default:
 		p.offerPage(v, http.StatusOK, page, to, onlyIf)
 		return
 	}
-	if _, err := p.say(v, r, "offer", body, page.Private); err != nil {
+	done, err := p.makeOffer(v, &page, body)
+	if err != nil {
 		page.Problem = p.text.sentence(err)
 		p.offerPage(v, statusOf(err), page, to, onlyIf)
 		return
 	}
-	p.done(v, "/r/"+r.Info.ID+"/offers", "offer.said")
+	p.sessions.say(v.session, done)
+	v.redirect("/r/" + r.Info.ID + "/offers")
 }
 
 // aloud is the offer as one reads it to somebody.

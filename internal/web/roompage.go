@@ -208,6 +208,7 @@ type boardPart struct {
 	View string
 	Open []offerCard
 	Over []offerCard
+	Kept []keptCard
 	Says []spoken // the time line
 	Own  *privatePart
 }
@@ -216,6 +217,8 @@ func (p *Pages) board(v *visit, r *roomView, view string) (boardPart, error) {
 	b := boardPart{Room: r, View: view}
 	b.Open, b.Over = r.Cards()
 	switch view {
+	case "offers":
+		b.Kept = r.kept()
 	case "timeline":
 		day := ""
 		for _, s := range r.Timeline {
@@ -272,7 +275,7 @@ func (p *Pages) roomPage(v *visit, code int, r *roomView, page roomPage) {
 	if page.To == "" {
 		page.To = q.Get("to")
 	}
-	p.looked.at(r.Info)
+	p.looked(v, r.Info)
 	p.show(v, code, "room", page)
 }
 
@@ -282,6 +285,7 @@ func (p *Pages) partRoom(v *visit) {
 		return
 	}
 	q := v.r.URL.Query()
+	p.looked(v, r.Info)
 	log := r.log(q.Get("before"))
 	if q.Get("seen") == log.Seen {
 		v.w.WriteHeader(http.StatusNoContent)
@@ -485,3 +489,4 @@ func (p *Pages) tell(v *visit, kind, done string) {
 func (p *Pages) confirmAgenda(v *visit) { p.tell(v, "confirm", p.text.say("table.confirmed")) }
 func (p *Pages) takeOffer(v *visit)     { p.tell(v, "take", p.text.say("offer.asked")) }
 func (p *Pages) withdraw(v *visit)      { p.tell(v, "withdraw", p.text.say("room.withdrawn")) }
+func (p *Pages) revoke(v *visit)        { p.tell(v, "withdraw", p.text.say("agreement.revoked")) }

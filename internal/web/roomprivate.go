@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -285,38 +284,4 @@ func (p *Pages) keepWalkAway(v *visit) {
 		own.WalkAways = append(own.WalkAways, station.RoomWalkAway{At: p.cfg.Now().UTC().Truncate(time.Second), Worth: n, Note: strings.TrimSpace(lines(v.field("note")))})
 		return nil
 	}, toPrivate)
-}
-
-// exportRoom gives the room as a file.
-func (p *Pages) exportRoom(v *visit) {
-	data, err := p.cfg.Books.ExportRoom(v.r.Context(), v.r.PathValue("room"))
-	if err != nil {
-		p.fail(v, err)
-		return
-	}
-	attach(v.w, "room.json", "application/json")
-	_, _ = v.w.Write(data) // the browser is gone, or it is not
-}
-
-// forgeRoomPage writes a negotiation that never took place.
-type forgeRoomPage struct {
-	Token   string
-	Script  string
-	Problem string
-}
-
-func (p *Pages) showForgeRoom(v *visit) {
-	p.show(v, http.StatusOK, "forgeroom", forgeRoomPage{Token: v.session.form, Script: p.text.say("forgeroom.example")})
-}
-
-func (p *Pages) forgeRoom(v *visit) {
-	page := forgeRoomPage{Token: v.session.form, Script: lines(v.field("script"))}
-	data, err := p.cfg.Books.ForgeRoom(v.r.Context(), []byte(page.Script))
-	if err != nil {
-		page.Problem = p.text.sentence(err)
-		p.show(v, statusOf(err), "forgeroom", page)
-		return
-	}
-	attach(v.w, "room.json", "application/json")
-	_, _ = v.w.Write(data)
 }

@@ -206,8 +206,19 @@ func (p *Pages) roundOf(v *visit) (*roundPage, bool) {
 		}
 		page.Seat = seat
 	}
-	page.items()
 	page.stage(p, v.r.URL.Query().Get("again") == "yes")
+	if page.Screen == "choose" && page.Seat.Chosen {
+		c, ok, err := p.seats.Chosen(v.r.Context(), r.Info.ID, o.ID.String())
+		if err != nil {
+			p.fail(v, err)
+			return nil, false
+		}
+		page.Seat.Choice, page.Seat.Chosen = c, ok
+	}
+	page.items()
+	if n := page.Seat.Hit; n >= 0 && n < len(page.Items) && o.State == "match" {
+		page.Matched = &page.Items[n]
+	}
 	return page, true
 }
 
@@ -275,9 +286,6 @@ func (page *roundPage) stage(p *Pages, again bool) {
 		page.Screen = "choose"
 	default:
 		page.Screen = "wait"
-	}
-	if n := page.Seat.Hit; n >= 0 && n < len(page.Items) && state == "match" {
-		page.Matched = &page.Items[n]
 	}
 	page.Steps = page.steps(p)
 	page.Seen = state + "-" + itoa(page.Seat.Done) + "-" + page.Screen
@@ -390,8 +398,8 @@ func (p *Pages) chooseInRound(v *visit) {
 		}
 		problem = p.text.sentence(err)
 	}
-	page.Problem = problem
-	page.Seat.Choice, page.Items = c, nil
+	page.Problem, page.Screen = problem, "choose"
+	page.Seat.Choice, page.Seat.Chosen, page.Items = c, true, nil
 	page.items()
 	p.show(v, http.StatusUnprocessableEntity, "round", page)
 }

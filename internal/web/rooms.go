@@ -107,6 +107,7 @@ func registerRooms(api huma.API, s *station.Station) {
 			return answer(s.Say(ctx, in.Room, in.Body))
 		})
 	registerUnsent(api, s)
+	registerStrays(api, s)
 	registerOwnSide(api, s)
 }
 

@@ -226,6 +226,7 @@ func TestNegotiation(t *testing.T) {
 		}
 	}
 
+	p.show()
 	p.ownSide()
 	p.refusals(agenda)
 	for i := range p.clients {
@@ -252,6 +253,39 @@ func TestNegotiation(t *testing.T) {
 	}
 	if rooms == 0 {
 		t.Error("no event told of the room")
+	}
+}
+
+// show has Borvia show Cenia what Aldmark said to both.
+func (p *parley) show() {
+	p.t.Helper()
+	said := p.say(0, "signal", negotiation.Signal{Text: "To all of you."})
+	p.everywhere("what can be shown", func(v *station.RoomView) bool {
+		return slices.ContainsFunc(v.Timeline, func(s *negotiation.Statement) bool { return s.ID == said })
+	})
+	show := func(by int, statement, to string) error {
+		_, err := p.clients[by].ShowTo(p.ctx, p.room, statement, to)
+		return err
+	}
+	p.must(show(1, said.String()[:12], "Cenia"))
+	p.await("it to be shown", func() bool {
+		v := p.view(2)
+		return len(v.Shown) == 1 && v.Shown[0].State == negotiation.ShownSame && v.Shown[0].Statement.ID == said && len(v.Alarms) == 0
+	})
+	for what, f := range map[string]struct {
+		code          station.Code
+		by            int
+		statement, to string
+	}{
+		"one's own":     {station.CodeConflict, 0, said.String(), "Cenia"},
+		"to its author": {station.CodeConflict, 1, said.String(), "Aldmark"},
+		"to nobody":     {station.CodeInvalid, 1, said.String(), ""},
+		"to a stranger": {station.CodeNotFound, 1, said.String(), "Dorland"},
+		"nothing":       {station.CodeNotFound, 1, "00000000", "Cenia"},
+	} {
+		if err := show(f.by, f.statement, f.to); code(err) != f.code {
+			p.t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 

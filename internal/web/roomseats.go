@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"slices"
 
 	"backchannel/internal/station"
 )
@@ -18,8 +19,8 @@ func (d stationSeats) Round(ctx context.Context, ref, round string) (RoundSeat, 
 	if i.Result != nil {
 		out.Hit = i.Result.Number - 1
 	}
-	if i.Cells > 0 && i.State == "opening" {
-		out.Done, out.Steps = i.Opened, i.Cells
+	if p := i.Progress; p != nil && p.Left != nil {
+		out.Done, out.Steps, out.Time = p.Step, p.Steps, p.Left
 	}
 	return out, err
 }
@@ -59,6 +60,42 @@ func (d stationSeats) Choose(ctx context.Context, ref, round string, c Choice) e
 	}
 	_, err = d.s.ChooseRound(ctx, ref, round, answer)
 	return err
+}
+
+func (d stationSeats) Chosen(ctx context.Context, ref, round string) (c Choice, ok bool, err error) {
+	answer, ok, err := d.s.RoundAnswer(ctx, ref, round)
+	if err != nil || !ok {
+		return c, false, err
+	}
+	c.Figure = -1
+	if answer.Yes != nil {
+		c.Yes = *answer.Yes
+		return c, true, nil
+	}
+	room, err := d.s.Room(ctx, ref)
+	if err != nil {
+		return c, false, err
+	}
+	at := slices.IndexFunc(room.View.Rounds, func(o station.RoomRound) bool { return o.ID.String() == round })
+	if at < 0 {
+		return c, false, nil
+	}
+	o := room.View.Rounds[at]
+	for n, f := range o.Figures {
+		if f.String() == answer.Limit {
+			c.Figure = n
+		}
+	}
+	if answer.Approve != nil {
+		c.Levels = make([]int, len(o.Packages))
+		for _, n := range *answer.Approve {
+			c.Levels[n-1] = 1
+		}
+		for _, n := range answer.Green {
+			c.Levels[n-1] = 2
+		}
+	}
+	return c, true, nil
 }
 
 func (d stationSeats) EndRound(ctx context.Context, ref, round string) error {

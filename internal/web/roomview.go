@@ -17,7 +17,6 @@ type roomView struct {
 	Token string
 	Now   time.Time
 	Line  string
-	Books bool // it can be exported
 
 	names  map[station.MemberID]string
 	byID   map[station.StatementID]*station.RoomStatement
@@ -65,7 +64,7 @@ func (p *Pages) room(v *visit) (*roomView, bool) {
 }
 
 func (p *Pages) newRoomView(info station.RoomInfo, view *station.RoomView, own *station.OwnSide) *roomView {
-	r := &roomView{Info: info, RoomView: view, Now: p.cfg.Now(), text: p.text, Books: p.cfg.Books != nil,
+	r := &roomView{Info: info, RoomView: view, Now: p.cfg.Now(), text: p.text,
 		names: map[station.MemberID]string{}, byID: map[station.StatementID]*station.RoomStatement{},
 		titles: map[station.StatementID]string{}, issues: map[station.StatementID][]station.RoomIssue{}, colour: map[station.StatementID]string{}}
 	r.Line, _ = p.roomState(info)
@@ -221,6 +220,12 @@ func (r *roomView) Href(id station.StatementID) string {
 		return base + "/communique/" + id.String()
 	case "agenda":
 		return base + "/table"
+	case "consent": // where what it consents to is shown
+		for _, a := range r.Agreements {
+			if b, ok := s.Body.(*station.RoomConsent); ok && a.Core == b.Core {
+				return base + "/agreement/" + a.ID.String()
+			}
+		}
 	}
 	return base + "/s/" + id.String()
 }

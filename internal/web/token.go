@@ -30,24 +30,25 @@ var scopes = map[string]station.Scope{
 
 	"send-signal": station.ScopeSend, "send-letter": station.ScopeSend, "send-written": station.ScopeSend, "cancel": station.ScopeSend,
 
-	"rooms": station.ScopeRead, "room": station.ScopeRead,
+	"rooms": station.ScopeRead, "room": station.ScopeRead, "export-room": station.ScopeRead, "mark-room-read": station.ScopeRead, "strays": station.ScopeRead, "refused": station.ScopeRead,
 	"say": station.ScopeNegotiate, "own-side": station.ScopeNegotiate, "keep-own-side": station.ScopeNegotiate,
+	"show-to":     station.ScopeNegotiate,
 	"suggestions": station.ScopeNegotiate, "keep-offer": station.ScopeNegotiate, "drop-offer": station.ScopeNegotiate,
 	"send-offer": station.ScopeNegotiate,
-	"new-room":   owner, "join-room": owner, "decline-room": owner, "erase-room": owner,
+	"new-room":   owner, "join-room": owner, "decline-room": owner, "erase-room": owner, "erase-strays": owner,
 
 	"blind-rounds": station.ScopeRead, "blind-round": station.ScopeRead, "agreements": station.ScopeRead, "agreement": station.ScopeRead,
 	"communiques": station.ScopeRead, "communique-file": station.ScopeRead,
 	// What binds, and what a person would accept, is a person's to say.
 	"propose-round": owner, "join-round": owner, "decline-round": owner, "choose-round": owner,
-	"propose-agreement": owner, "consent": owner, "sign": owner, "stop-signing": owner, "seal-key": owner,
+	"propose-agreement": owner, "consent": owner, "withdraw-consent": owner, "withdraw-agreement": owner, "sign": owner, "stop-signing": owner, "seal-key": owner,
 	"propose-communique": owner, "approve-communique": owner, "release-communique": owner,
 
 	// Whom one meets, and what is erased, is a person's decision. forge is the
 	// person's as well: it can begin with a real conversation.
 	"unlock": owner, "lock": owner, "invite": owner, "cancel-invitation": owner, "accept": owner, "rename": owner,
-	"words": owner, "confirm": owner, "assign-lane": owner, "free-lane": owner,
-	"forge": owner, "burn": owner, "panic": owner, "new-vault": owner,
+	"words": owner, "confirm": owner, "deliver": owner, "assign-lane": owner, "free-lane": owner,
+	"forge": owner, "forge-room": owner, "burn": owner, "panic": owner, "new-vault": owner,
 	"acknowledge": owner, // it says that a person has it
 	"edit-item":   owner, "insert-item": owner, "erase-item": owner, "draft": owner, "keep-draft": owner, "mute": owner, "set-expiry": owner,
 	"backup": owner, "pages": owner, "pair": owner, "devices": owner, "revoke-device": owner, "page-options": owner, "set-page-options": owner,

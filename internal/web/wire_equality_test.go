@@ -20,11 +20,13 @@ import (
 )
 
 // TestUseOfTheAPINeverShowsOnTheWire drives the API of one station as hard as it
-// goes, from several callers at once, and leaves another alone. What passes on
-// their lines must be equal, size for size and tick for tick.
+// goes, from several callers at once, and leaves another alone. Meanwhile the driven
+// one makes a room with a partner, offers, plays a blind round and signs; then it is
+// locked and unlocked again and again. What passes on their lines must be equal, size
+// for size and tick for tick.
 func TestUseOfTheAPINeverShowsOnTheWire(t *testing.T) {
 	if testing.Short() {
-		t.Skip("half a minute of real time")
+		t.Skip("more than half a minute of real time")
 	}
 	cheap := vault.DefaultKDF
 	vault.DefaultKDF = fullKDF // unlocking is the hardest that a caller can drive
@@ -95,12 +97,20 @@ func TestUseOfTheAPINeverShowsOnTheWire(t *testing.T) {
 	if _, err := clients[partner].Accept(ctx, "the other", k.Invitation.Text); err != nil {
 		t.Fatal(err)
 	}
-	end := time.Now().Add(25 * time.Second)
 	var calls atomic.Int64
 	var callers sync.WaitGroup
+	var negotiated, done atomic.Bool
+	callers.Go(func() {
+		if err := negotiate(ctx, c, clients[partner], time.Now().Add(3*time.Minute)); err != nil {
+			t.Error(err)
+		}
+		negotiated.Store(true)
+		<-time.After(p.Epoch)
+		done.Store(true)
+	})
 	for caller := range 4 {
 		callers.Go(func() {
-			for i := 0; time.Now().Before(end); i++ {
+			for i := 0; !done.Load(); i++ {
 				name := fmt.Sprintf("guest %d-%d", caller, i)
 				var errs []error
 				note := func(err error) {
@@ -110,9 +120,11 @@ func TestUseOfTheAPINeverShowsOnTheWire(t *testing.T) {
 						errs = append(errs, err) // refusals are part of the use
 					}
 				}
-				_, err := c.Send(ctx, "the other", station.Draft{Kind: "signal", Content: []byte(name)})
-				note(err)
-				_, err = c.Send(ctx, "the other", station.Draft{Kind: "letter", Subject: name, Content: make([]byte, 20_000)})
+				if i%4 == caller { // signals go before what rooms say
+					_, err := c.Send(ctx, "the other", station.Draft{Kind: "signal", Content: []byte(name)})
+					note(err)
+				}
+				_, err := c.Send(ctx, "the other", station.Draft{Kind: "letter", Subject: name, Content: make([]byte, 20_000)})
 				note(err)
 				_, err = c.Invite(ctx, name, time.Hour)
 				note(err)
@@ -125,7 +137,7 @@ func TestUseOfTheAPINeverShowsOnTheWire(t *testing.T) {
 				note(err)
 				_, err = c.Items(ctx, station.ItemFilter{Limit: 100})
 				note(err)
-				if caller == 0 && i%5 == 4 { // which also turns the lanes to idle ones for a while
+				if caller == 0 && i%5 == 4 && negotiated.Load() { // which also turns the lanes to idle ones for a while
 					note(c.Lock(ctx))
 					note(c.Unlock(ctx, passphrase))
 				}
@@ -144,6 +156,131 @@ func TestUseOfTheAPINeverShowsOnTheWire(t *testing.T) {
 		t.Errorf("driven and quiet: %v", err)
 	}
 	t.Logf("%d calls", calls.Load())
+}
+
+// negotiate has two stations make a room, take an offer, find a package in a blind
+// list and sign an agreement about it, as fast as their contact lets them.
+func negotiate(ctx context.Context, own, other *web.Client, deadline time.Time) error {
+	const room = "Straits talks"
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	until := func(what string, done func() bool) error {
+		for !done() {
+			if time.Now().After(deadline) {
+				return fmt.Errorf("negotiating: %s", what)
+			}
+			<-tick.C
+		}
+		return nil
+	}
+	// tried repeats what the other side may not be ready for yet.
+	tried := func(what string, f func() error) error {
+		var err error
+		if late := until(what, func() bool { err = f(); return err == nil }); late != nil {
+			return errors.Join(late, err)
+		}
+		return nil
+	}
+	table := func(c *web.Client) *station.RoomView {
+		r, err := c.Room(ctx, room)
+		if err != nil || r.View == nil {
+			return &station.RoomView{}
+		}
+		return r.View
+	}
+	var packages []string
+	var round station.RoundInfo
+	var agreed station.AgreementInfo
+	both := func(f func(c *web.Client) error) error { return errors.Join(f(own), f(other)) }
+	say := func(c *web.Client, kind string, body map[string]any) error {
+		_, err := c.Say(ctx, room, kind, "", body)
+		return err
+	}
+	for _, step := range []struct {
+		what string
+		f    func() error
+	}{
+		{"the contact was not met", func() error {
+			_, err := own.NewRoom(ctx, station.Proposal{Title: room, Self: "Aldmark", Members: []station.Invitee{{Contact: "the other", Name: "Borvia"}}})
+			return err
+		}},
+		{"the invitation did not come", func() error { _, err := other.JoinRoom(ctx, room, []string{"the other"}); return err }},
+		{"the agenda was refused", func() error {
+			return say(own, "agenda", map[string]any{"rev": 1, "issues": []map[string]any{{"id": 1, "title": "Toll", "type": "choice", "options": []string{"none", "low", "half", "full"}}}})
+		}},
+		{"the agenda did not come", func() error {
+			if v := table(other); len(v.Proposed) > 0 {
+				return say(other, "confirm", map[string]any{"of": v.Proposed[0].ID})
+			}
+			return errors.New("nothing is proposed")
+		}},
+		{"the agenda does not hold", func() error {
+			v := table(own)
+			if v.Agenda == nil {
+				return errors.New("no agenda holds")
+			}
+			for n := range 4 {
+				said, err := own.Say(ctx, room, "package", "", map[string]any{"agenda": v.Agenda.ID, "values": map[string]any{"1": map[string]any{"option": n}}})
+				if err != nil {
+					return err
+				}
+				packages = append(packages, said.ID)
+			}
+			return say(own, "offer", map[string]any{"agenda": v.Agenda.ID, "gives": []map[string]any{{"by": v.Self, "issue": 1, "value": map[string]any{"option": 1}}}})
+		}},
+		{"the offer did not come", func() error {
+			if v := table(other); len(v.Offers) > 0 {
+				return say(other, "take", map[string]any{"of": v.Offers[0].ID})
+			}
+			return errors.New("there is no offer")
+		}},
+		{"the round was refused", func() error {
+			at := time.Now().Add(4 * time.Second)
+			end := at.Add(time.Hour)
+			var err error
+			round, err = own.ProposeRound(ctx, room, station.RoundProposal{Mode: "list", Packages: packages, InputsAt: &at, Deadline: &end})
+			return err
+		}},
+		{"the round did not come", func() error { _, err := other.JoinRound(ctx, room, round.ID); return err }},
+		{"an answer was refused", func() error {
+			return both(func(c *web.Client) error {
+				_, err := c.ChooseRound(ctx, room, round.ID, station.RoundChoice{Approve: &[]int{3}})
+				return err
+			})
+		}},
+		{"the round found no package", func() error {
+			return both(func(c *web.Client) error {
+				r, err := c.BlindRound(ctx, room, round.ID)
+				if err == nil && (r.State != "match" || r.Result == nil || r.Result.Number != 3) {
+					err = fmt.Errorf("it is %s", r.State)
+				}
+				return err
+			})
+		}},
+		{"the agreement was refused", func() error {
+			var err error
+			agreed, err = own.ProposeAgreement(ctx, room, station.AgreementProposal{Packages: packages[2:3], Level: "sealed", Lapses: time.Now().Add(time.Hour)})
+			return err
+		}},
+		{"the agreement did not come", func() error { _, err := other.ConsentAgreement(ctx, room, agreed.ID); return err }},
+		{"the own consent was refused", func() error { _, err := own.ConsentAgreement(ctx, room, agreed.ID); return err }},
+		{"signing was refused", func() error { _, err := other.SignAgreement(ctx, room, agreed.ID); return err }},
+		{"the own signing was refused", func() error { _, err := own.SignAgreement(ctx, room, agreed.ID); return err }},
+		{"it was not signed", func() error {
+			return both(func(c *web.Client) error {
+				a, err := c.Agreement(ctx, room, agreed.ID)
+				if err == nil && a.State != "sealed" {
+					err = fmt.Errorf("it is %s", a.State)
+				}
+				return err
+			})
+		}},
+	} {
+		if err := tried(step.what, step.f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // shortDir is a temporary folder with a short name: a socket's path may have

@@ -45,6 +45,23 @@ func talks() []negotiation.Forged {
 			{Name: "agreement", At: at(7), By: 0, Kind: "agreement", Body: json.RawMessage(`{"text":"All agree.","parties":["@member:0","@member:1"],"level":"sealed","lapses":1794990000}`)},
 			{Name: "consent", At: at(8), By: 2, Kind: "consent", Body: json.RawMessage(`{"core":"@core:agreement"}`)},
 			{Name: "other", At: at(9), By: 0, To: &one, Kind: "round/x", Raw: []byte{0xa0}},
+			{Name: "comment", At: at(10), By: 0, Kind: "comment", Body: json.RawMessage(`{"on":"@package","text":"Too high."}`)},
+			{Name: "draft", At: at(11), By: 1, Kind: "draft", Body: json.RawMessage(`{"rev":1,"title":"Joint text","text":"Both sides note."}`)},
+			{Name: "draft 2", At: at(12), By: 2, Kind: "draft", Body: json.RawMessage(`{"rev":2,"base":"@draft","text":"Both sides note\nand welcome."}`)},
+			{Name: "files", At: at(13), By: 2, Kind: "letter", Body: json.RawMessage(`{"text":"Enclosed.","attachments":[{"name":"map.bin","type":"application/octet-stream","data":"AAH/"},{"name":"empty","data":""}]}`)},
+			{Name: "single", At: at(14), By: 0, Kind: "round", Body: json.RawMessage(`{"mode":"single","agenda":"@agenda","packages":["@package"],"parties":["@member:0","@member:1","@member:2"],
+				"opener":"@member:0","inputs_at":1794490000,"deadline":1794500000}`)},
+			{Name: "join", At: at(15), By: 1, Kind: "join", Body: json.RawMessage(`{"of":"@single"}`)},
+			{Name: "ladder", At: at(16), By: 1, Kind: "round", Body: json.RawMessage(`{"mode":"ladder","agenda":"@agenda","issue":2,"figures":["0.5","1","10"],"parties":["@member:1","@member:2"],
+				"directions":["buyer","seller"],"opener":"@member:1","inputs_at":1794490000,"deadline":1794500000}`)},
+			{Name: "withdrawn", At: at(17), By: 1, Kind: "withdraw", Body: json.RawMessage(`{"of":"@ladder"}`)},
+			{Name: "again", At: at(18), By: 0, Kind: "agreement", Body: json.RawMessage(`{"parties":["@member:0","@member:1","@member:2"],"level":"handshake","lapses":1794990000,
+				"side_letter_of":"@agreement","agenda":"@agenda","packages":["@package"],"replaces":"@agreement"}`)},
+			{Name: "communiqué", At: at(19), By: 0, Kind: "communique", Body: json.RawMessage(`{"agreement":"@again","text":"All three agree.",
+				"keys":["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="],"signature":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8AAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw=="}`)},
+			{Name: "approve 1", At: at(20), By: 1, Kind: "approve", Body: json.RawMessage(`{"of":"@communiqué"}`)},
+			{Name: "approve 2", At: at(20), By: 2, Kind: "approve", Body: json.RawMessage(`{"of":"@communiqué"}`)},
+			{Name: "release", At: at(21), By: 0, Kind: "release", Body: json.RawMessage(`{"of":"@communiqué"}`)},
 		},
 	}, &counted{seed: "negotiation/"}))
 }
@@ -77,7 +94,35 @@ func negotiationVectors() any {
 			v = append(v, vector{Op: "core", In: m{"body": hx(s.Raw)}, Out: m{"core": a.Core().String()}})
 		}
 	}
-	return m{"vectors": append(append(v, vouchVectors(copies)...), refusedStatements(copies)...)}
+	v = append(append(v, formationVectors()...), vouchVectors(copies)...)
+	return m{"vectors": append(v, refusedStatements(copies)...)}
+}
+
+// formationVectors are the messages by which a room comes about.
+func formationVectors() (v []vector) {
+	now := time.Date(2026, 11, 12, 10, 0, 0, 0, time.UTC)
+	random := &counted{seed: "negotiation/formation/"}
+	first, out, err := negotiation.NewFormation("Talks", []negotiation.Contact{{1}}, []string{"Aldmark", "Borvia"}, nil, 4, now, random)
+	second := must(negotiation.Invited(negotiation.Contact{1}, must(out, err)[0].Raw, now))
+	member := must(second.Join([]negotiation.Contact{{1}}, 4, random))
+	confirm := must(first.Apply(negotiation.Contact{1}, member[0].Raw, now))
+	decline := must(first.Decline())
+	form := first.Plan.Form
+	room := first.Room()
+	for _, c := range []struct {
+		name string
+		step int
+		body []byte
+		raw  []byte
+	}{
+		{"invite", 1, first.Plan.Encode(), out[0].Raw},
+		{"member", 2, second.Self[:], member[0].Raw},
+		{"confirm", 3, room[:], confirm[0].Raw},
+		{"decline", 4, nil, decline[0].Raw},
+	} {
+		v = append(v, vector{Op: "formation", Name: c.name, In: m{"step": c.step, "form": hx(form[:]), "body": hx(c.body)}, Out: m{"message": hx(c.raw)}})
+	}
+	return v
 }
 
 // vouchVectors are the tags and heads that go with statements.
@@ -96,7 +141,7 @@ func vouchVectors(copies []negotiation.Forged) (v []vector) {
 func refusedStatements(copies []negotiation.Forged) (v []vector) {
 	var good []byte
 	for _, row := range copies[1].Rows {
-		if s, ok := copies[1].Room.Statement(row.ID); ok && s.Kind == negotiation.KindLetter {
+		if s, ok := copies[1].Room.Statement(row.ID); ok && s.Kind == negotiation.KindLetter && s.Private() {
 			good = row.Raw
 		}
 	}

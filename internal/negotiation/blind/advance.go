@@ -13,6 +13,10 @@ import (
 func (r *Round) advance(now time.Time, fresh [32]byte) error {
 	for !r.over && r.at != Proposed {
 		r.emit(now, fresh)
+		if r.at == Lapsed && r.step == StepKey { // declined: the key was all that was owed
+			r.erase()
+			return nil
+		}
 		if !r.complete() {
 			return nil
 		}
@@ -29,7 +33,7 @@ func (r *Round) advance(now time.Time, fresh [32]byte) error {
 // emit sends the own message of the current step, if it is due and not sent. Only
 // the clock, and what others sent, decide when.
 func (r *Round) emit(now time.Time, fresh [32]byte) {
-	if r.has(r.slot(), r.self) {
+	if r.self == outside || r.has(r.slot(), r.self) {
 		return
 	}
 	switch r.step {
@@ -176,6 +180,9 @@ func (r *Round) openCell(pos int, fresh [32]byte) error {
 			return err
 		}
 	}
+	if r.self == outside {
+		return nil
+	}
 	c := pairAt(r.blinded, r.cell())
 	rnd := r.secrets(fresh, StepOpen, r.cell())
 	defer rnd.forget()
@@ -196,7 +203,9 @@ func (r *Round) opened(fresh [32]byte) error {
 	many := len(r.params.Parties) > 2
 	if many && (r.hit || last) {
 		r.begin(StepEcho)
-		r.send(StepEcho, r.cell(), Echo{r.hit})
+		if r.self != outside {
+			r.send(StepEcho, r.cell(), Echo{r.hit})
+		}
 	}
 	switch {
 	case r.hit && many:

@@ -1,6 +1,9 @@
 package blind
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // An Answer is what a party chose, in the order of the round's items. Make one
 // with Yes, No, Limit, NoFigure or Approve; the zero Answer fits no round.
@@ -97,6 +100,36 @@ func (p *Params) bits(a Answer) ([]byte, error) {
 		}
 	}
 	return b, nil
+}
+
+// Figure is that of Limit, and -1 for NoFigure.
+func (a Answer) Figure() int { return a.figure }
+
+// Levels has one level per item of a single proposal or a list; it is empty for a
+// ladder.
+func (a Answer) Levels() []Level { return slices.Clone(a.levels) }
+
+// answer is what the bits of an input were made of.
+func (p *Params) answer(b []byte) Answer {
+	a := Answer{mode: p.Mode}
+	if p.Mode == Ladder {
+		if a.figure = slices.Index(b, 1); a.figure == p.Items {
+			a.figure = -1
+		}
+		return a
+	}
+	green := p.Items + slackCells(p.Cap)
+	for c := range p.Items {
+		level := Refused
+		if b[c] == 0 {
+			level = Acceptable
+		}
+		if p.Green > 0 && b[green+c] == 0 {
+			level = Green
+		}
+		a.levels = append(a.levels, level)
+	}
+	return a
 }
 
 // no is the bit of an answer.

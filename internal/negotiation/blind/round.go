@@ -78,16 +78,7 @@ func New(p Params, self MemberID) (*Round, error) {
 	if i < 0 {
 		return nil, errors.New("beginning a blind round: this station is no party of it")
 	}
-	r := &Round{params: p}
-	n := len(p.Parties)
-	r.self, r.step = i, StepCommit
-	r.plan, r.ctx = p.layout(), p.Context()
-	r.view = suite.Hash(suite.LabelRoundView, r.ctx[:])
-	r.views = make([][32]byte, r.slots())
-	r.seen = make([][32]byte, r.slots()*n)
-	r.early, r.commits, r.coinHash = make([][]byte, n), make([][32]byte, n), make([][32]byte, n)
-	r.keys, r.coins = make([][]byte, n), make([][]byte, n)
-	r.views[0] = r.view
+	r := newRound(p, i)
 	r.last = r.encode()
 	return r, nil
 }
@@ -114,7 +105,7 @@ func (r *Round) Wake(now time.Time) time.Time {
 	switch {
 	case r.over:
 		return time.Time{}
-	case r.at >= Match:
+	case r.at >= Match && !r.owes():
 		return r.params.Deadline.Add(Lateness)
 	case now.Before(r.params.InputsAt):
 		return r.params.InputsAt
@@ -191,16 +182,34 @@ func (r *Round) Answer(now time.Time, a Answer) (Change, error) {
 	})
 }
 
-// Decline ends the round before the own answer has left. Nothing is sent: to the
-// others it looks like a round that lapses.
+// Chosen is the own answer as it was chosen last, for nobody but whoever may choose
+// again; false if there is none.
+func (r *Round) Chosen() (Answer, bool) {
+	if len(r.bits) == 0 {
+		return Answer{}, false
+	}
+	return r.params.answer(r.bits), true
+}
+
+// Decline ends the round before the own answer has left. To the others it looks like
+// a round in which nothing was chosen: nothing is sent because of it, and a key that
+// is owed once all commitments are in still follows.
 func (r *Round) Decline() (Change, error) {
 	return r.apply(func() error {
 		if r.at > Keyed || r.inputSent {
 			return ErrNotNow
 		}
+		if r.at == Joined && r.step == StepCommit {
+			clear(r.bits)
+			r.bits = nil
+			return r.move(Lapsed)
+		}
 		return r.end(Lapsed)
 	})
 }
+
+// owes tells whether the round was declined and the own key is still to come.
+func (r *Round) owes() bool { return r.at == Lapsed && !r.over && r.step == StepCommit }
 
 // Restored ends the round because the state came back from a backup: what was
 // sent since is unknown, and nothing may be sent twice. It sends nothing and
@@ -236,7 +245,7 @@ func (r *Round) lapse(now time.Time) error {
 	case r.over || now.Before(r.params.Deadline):
 		return nil
 	case r.at >= Match:
-		if !now.Before(r.params.Deadline.Add(Lateness)) {
+		if r.owes() || !now.Before(r.params.Deadline.Add(Lateness)) {
 			r.erase()
 		}
 		return nil

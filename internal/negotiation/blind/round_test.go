@@ -203,6 +203,42 @@ func TestAnswersThatDoNotFit(t *testing.T) {
 	}
 }
 
+// The answer that was chosen last can be looked at until the round ends, whatever it
+// was.
+func TestChosen(t *testing.T) {
+	for name, c := range map[string]struct {
+		shape   func(*Params)
+		answers []Answer
+	}{
+		"single": {nil, []Answer{Yes(), No()}},
+		"ladder": {ladder(4), []Answer{Limit(0), Limit(3), NoFigure()}},
+		"list":   {list(12, 3, 0), []Answer{Approve(make([]Level, 12)...), Approve(1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1)}},
+		"tiers":  {list(12, 3, 2), []Answer{Approve(2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2), Approve(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)}},
+	} {
+		w := newTable(t, params(2, c.shape))
+		w.join()
+		r := w.rounds[0]
+		if _, ok := r.Chosen(); ok {
+			t.Errorf("%s: an answer that nobody chose", name)
+		}
+		for _, a := range c.answers {
+			if _, err := r.Answer(w.now, a); err != nil {
+				t.Fatal(err)
+			}
+			got, ok := r.Chosen()
+			if !ok || got.Figure() != a.Figure() || !slices.Equal(got.Levels(), a.Levels()) {
+				t.Errorf("%s: chosen was %+v, and it says %+v", name, a, got)
+			}
+		}
+		if _, err := r.Decline(); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := r.Chosen(); ok {
+			t.Errorf("%s: the answer outlives the round", name)
+		}
+	}
+}
+
 // A choice may be changed until it leaves; the last counts.
 func TestAnswerTwice(t *testing.T) {
 	w := newTable(t, params(2, nil))

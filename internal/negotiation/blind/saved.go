@@ -147,13 +147,13 @@ func (r *Round) sound() bool {
 	case Shown:
 		ok = ok && (r.over || r.step == StepOpen)
 	case Lapsed:
-		ok = ok && (r.over || r.step >= StepBlind)
+		ok = ok && (r.over || r.step >= StepBlind || r.owes())
 	default:
 		ok = ok && r.over
 	}
 	ok = ok && (!r.over || r.at >= Match)
 	// A joined party has sent its commitment, and its key as soon as it could.
-	if r.at == Joined && !r.has(r.slot(), r.self) {
+	if (r.at == Joined || r.owes()) && !r.has(r.slot(), r.self) {
 		return false
 	}
 	if r.at == Keyed && r.inputSent != r.has(r.slot(), r.self) {
@@ -228,7 +228,7 @@ func (r *Round) soundParts(n, cells int) bool {
 	}
 	_, err := r.params.decodeBody(StepKey, r.key)
 	switch {
-	case r.at == Joined && r.step == StepCommit && (len(r.key) == 0 || err != nil):
+	case (r.at == Joined || r.at == Lapsed) && r.step == StepCommit && (len(r.key) == 0 || err != nil):
 		return false // the key that the commitment is to
 	case r.step == StepBlind && len(r.sums) == 0,
 		r.step >= StepOpen && len(r.blinded) == 0:

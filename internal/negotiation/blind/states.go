@@ -16,7 +16,7 @@ const (
 	Match                    // everybody said yes to Status.Cell, and all know it
 	NoMatch                  // somebody said no to every cell that was opened, and all were
 	Shown                    // own yes to Status.Cell was opened and not answered
-	Lapsed                   // the time is over, or the round was declined, here or elsewhere
+	Lapsed                   // the time is over, or the round was declined, here or elsewhere; here a key may still be owed
 	ViewsDiffer              // parties were sent different things; nobody is named
 	Invalid                  // Status.Who broke the protocol
 	states
@@ -69,6 +69,12 @@ type Status struct {
 	Answered, Sent bool
 	// Opened of Cells were opened before the current one; 0 before Opening.
 	Opened, Cells int
+	// Step of Steps were taken by everybody. Steps is the most: a match ends the
+	// opening early.
+	Step, Steps int
+	// Messages have to pass one after the other, at most, until the result is known,
+	// Bytes in all; both are 0 once it is.
+	Messages, Bytes int
 	// Over means that nothing changes any more: forget the round when it was shown.
 	Over bool
 }
@@ -85,5 +91,33 @@ func (r *Round) Status() Status {
 	case Invalid:
 		s.Who = r.params.Parties[r.who]
 	}
+	r.measure(&s)
 	return s
+}
+
+// measure says how far the round is. Nothing in it depends on an answer but the
+// result itself.
+func (r *Round) measure(s *Status) {
+	s.Steps = r.slots()
+	if len(r.params.Parties) == 2 {
+		s.Steps-- // no echo
+	}
+	if s.Step = r.slot(); r.at == Match || r.at == NoMatch {
+		s.Step = s.Steps
+	}
+	if r.at >= Match {
+		return
+	}
+	for slot := s.Step; slot < s.Steps; slot++ {
+		step, messages := Step(slot+1), 1
+		if step >= StepOpen {
+			if step = StepOpen; slot == r.slots()-1 {
+				step = StepEcho
+			} else {
+				messages = 2 // one party opens first
+			}
+		}
+		s.Messages += messages
+		s.Bytes += messages * (HeaderSize + r.params.BodySize(step))
+	}
 }

@@ -109,3 +109,28 @@ func (s *Seat) shake(a *negotiation.AgreementView, m *Machine) (out []Saying, er
 	}
 	return out, s.Store.Put(KindHandshake, Machine{a.ID, must(enc.Marshal(h))})
 }
+
+// CheckTakingBack says why a consent, or an own agreement, can no longer be taken back:
+// this member has confirmed it to somebody, who may count it as confirmed by now. of
+// is the statement that was taken back.
+func (s *Seat) CheckTakingBack(of negotiation.ID) error {
+	st, ok := s.Room.Statement(of)
+	if !ok {
+		return nil
+	}
+	for _, a := range s.Room.AgreementsAt(s.Now) {
+		consent, is := st.Body.(*negotiation.Consent)
+		if a.ID != of && (!is || consent.Core != a.Core) {
+			continue
+		}
+		m, err := s.machine(KindHandshake, a.ID)
+		if err != nil {
+			return err
+		}
+		var h handshake
+		if m != nil && dec.Unmarshal(m.State, &h) == nil && len(h.Sent) > 0 {
+			return refused("it was confirmed to another member already, and holds if all confirm it before it lapses")
+		}
+	}
+	return nil
+}

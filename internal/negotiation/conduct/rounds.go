@@ -121,6 +121,20 @@ func (s *Seat) AnswerRound(id negotiation.ID, a blind.Answer) error {
 	return s.keepRound(id, r)
 }
 
+// RoundAnswer is the answer that was chosen last; false if there is none here.
+func (s *Seat) RoundAnswer(id negotiation.ID) (blind.Answer, bool, error) {
+	m, err := s.machine(KindRound, id)
+	if err != nil || m == nil {
+		return blind.Answer{}, false, err
+	}
+	r, err := blind.Load(m.State)
+	if err != nil {
+		return blind.Answer{}, false, nil //nolint:nilerr // the next tick ends it
+	}
+	a, ok := r.Chosen()
+	return a, ok, nil
+}
+
 // DeclineRound ends a round for this member, joined or not, before its answer left.
 // Nothing is sent: to the others it looks like one that lapses.
 func (s *Seat) DeclineRound(id negotiation.ID) error {
@@ -263,7 +277,10 @@ func (s *Seat) endWithdrawn(id negotiation.ID) error {
 	if _, err := r.Decline(); err != nil {
 		return nil //nolint:nilerr // it had gone further: it ends as it ends
 	}
-	return s.keepRound(id, r)
+	if err := s.keepRound(id, r); err != nil {
+		return err
+	}
+	return s.Store.Drop(KindRound, id) // everybody knows that it is over: no key of it is awaited
 }
 
 // RoundWake is when RoundTick is due though nothing came in; zero if never. It does
@@ -309,7 +326,21 @@ func (s *Seat) roundSayings(id negotiation.ID, b *negotiation.Round, c blind.Cha
 // keepRound keeps a round, or forgets it once nothing changes any more, and reports
 // where it stands.
 func (s *Seat) keepRound(id negotiation.ID, r *blind.Round) error {
-	st, p := r.Status(), r.Params()
+	st := r.Status()
+	to, o := roundOutcome(st, r.Params())
+	if st.State >= blind.Keyed {
+		if err := s.report(id, to, o); err != nil {
+			return err
+		}
+	}
+	if st.Over {
+		return s.Store.Drop(KindRound, id)
+	}
+	return s.Store.Put(KindRound, Machine{id, r.State()})
+}
+
+// roundOutcome is what a room is told of a round.
+func roundOutcome(st blind.Status, p blind.Params) (negotiation.RoundState, negotiation.Outcome) {
 	o := negotiation.Outcome{Opened: uint64(st.Opened), Cells: uint64(st.Cells), Known: st.Known}
 	if st.Cell >= 0 && st.State != blind.Lapsed {
 		item, green := p.Item(st.Cell)
@@ -323,15 +354,7 @@ func (s *Seat) keepRound(id negotiation.ID, r *blind.Round) error {
 		who := negotiation.MemberID(st.Who)
 		o.Who = &who
 	}
-	if st.State >= blind.Keyed {
-		if err := s.report(id, negotiation.RoundState(st.State.String()), o); err != nil {
-			return err
-		}
-	}
-	if st.Over {
-		return s.Store.Drop(KindRound, id)
-	}
-	return s.Store.Put(KindRound, Machine{id, r.State()})
+	return negotiation.RoundState(st.State.String()), o
 }
 
 // report tells the room. A round that the room has seen end otherwise stays so.

@@ -73,6 +73,10 @@ func (s *Seat) mayBegin(a *negotiation.AgreementView) error {
 		return refused("the agreement is %s: everybody concerned must consent first", a.State)
 	case a.State.Final():
 		return refused("the agreement is %s", a.State)
+	case slices.ContainsFunc(a.Needed, func(x negotiation.NeededView) bool { return !x.Consented }):
+		return refused("a consent was taken back: everybody concerned must consent first")
+	case len(a.Blocked) > 0:
+		return refused("the agreement can no longer be signed: %s", a.Blocked[0])
 	case n > s.Lanes+1:
 		return refused("%d parties sign, and %d lanes reach %d", n, s.Lanes, s.Lanes+1)
 	}
@@ -124,24 +128,14 @@ func (g *Signings) Sign(s *Seat, id negotiation.ID) ([]Saying, error) {
 // begin starts an attempt with a fresh nonce and takes in what the others have sent
 // of it.
 func (g *Signings) begin(s *Seat, a *negotiation.AgreementView, k *signing, attempt uint64) ([]Saying, error) {
-	text, err := SignedText(s.Room, a.Agreement)
+	p, err := signParams(s.Room, a)
 	if err != nil {
 		return nil, err
 	}
+	p.Self = seal.ID(s.Room.Self())
 	key, err := g.key(s, a, k)
 	if err != nil {
 		return nil, err
-	}
-	p := seal.Params{Core: seal.Core(a.Core), Level: seal.Level(a.Level.String()), Text: text, Self: seal.ID(s.Room.Self())}
-	var third []seal.ID
-	for _, m := range signers(a) {
-		p.Parties = append(p.Parties, seal.ID(m))
-		if !slices.Contains(a.Parties, m) {
-			third = append(third, seal.ID(m))
-		}
-	}
-	if p.Last, err = seal.CompletesLast(p.Parties, third); err != nil {
-		return nil, refused("%v", err)
 	}
 	var nonce [seal.UniformSize]byte
 	var fresh [seal.FreshSize]byte
@@ -376,8 +370,11 @@ func (g *Signings) Received(s *Seat, st *negotiation.Statement) ([]Saying, error
 		return nil, g.report(s, a.ID, negotiation.AgreementStalled, "another party stopped")
 	case st.Kind == kindStop:
 		session.Abort()
-	case s.mayBegin(a) != nil:
-		session.Abort() // a consent was withdrawn, or the time is over
+	case !share && s.mayBegin(a) != nil, !s.Now.Before(lapses(a)):
+		// A consent was withdrawn, or the time is over. Once the own share is out only
+		// the time counts: who has it could otherwise complete the signature alone, by
+		// withdrawing what this attempt stands on.
+		session.Abort()
 	default:
 		said := g.hear(s, a, k, session, st.From, msg)
 		more, err := g.settle(s, a, k, session)
@@ -420,6 +417,13 @@ func (g *Signings) Tick(s *Seat) ([]Saying, error) {
 				return nil, err
 			}
 		case restarted && k.Approved && session.Ended():
+			said, err := g.settle(s, a, k, session)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, said...)
+		case k.Approved && !session.Ended() && session.Step() < seal.StepShare && s.mayBegin(a) != nil:
+			session.Abort() // what it stood on was taken back
 			said, err := g.settle(s, a, k, session)
 			if err != nil {
 				return nil, err

@@ -81,6 +81,23 @@ func TestCompare(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
+	// A busy machine delays a third of what leaves, of either.
+	busy := func(rest int) func(int, []Record) []Record {
+		return func(round int, r []Record) []Record {
+			if round%3 == rest {
+				for i := range r {
+					r[i].At = r[i].At.Add(p.Round)
+				}
+			}
+			return r
+		}
+	}
+	if err := Compare(line(busy(0)), line(busy(1)), p, cut); err != nil {
+		t.Errorf("a busy machine: %v", err)
+	}
+	if Compare(line(busy(0)), line(nil), p, cut) == nil {
+		t.Error("a station that is late in every third round was taken for an idle one")
+	}
 	if Compare(&Tap{}, &Tap{}, p, cut) == nil {
 		t.Error("lines without a record were taken for equal ones")
 	}

@@ -20,13 +20,20 @@ type state [16]sliced
 // genericRounds is the number of rounds of AES-256.
 const genericRounds = 14
 
+// together is how many blocks of a cell are done before any is added to it: a
+// cache line, so that each line of input and output is touched once.
+const together = 4
+
 // genericWork is all that one call needs; it lives on the stack.
 type genericWork struct {
-	round [genericRounds + 1]state // round keys; from the first on with the S-box's constant
-	input state                    // the input of round 1 at counter 0
-	first state                    // the same after SubBytes and ShiftRows
-	fixed state                    // round 2 after ShiftRows; all but a byte per column is the same for all blocks
-	a, b  state
+	round   [genericRounds + 1]state   // round keys; from the first on with the S-box's constant
+	input   state                      // the input of round 1 at counter 0
+	rest1   [4]sliced                  // the first column after round 1, without what the counter's byte adds
+	rest2   state                      // the state after round 2, without what the first column adds
+	fetched byte                       // of no meaning: it keeps fetch from being left out
+	a, b    state                      // the rounds go from a to b and back
+	stream  [together][2][lanes]uint64 // key streams of blocks: the first and the last eight bytes of each lane
+	keys    [KeySize / 8][lanes]uint64 // the keys, lane by lane
 }
 
 func scatterGeneric(dst, in []byte, first, cell int, keys []byte, perm []uint32, round uint64) bool {
@@ -47,31 +54,46 @@ func scatterGeneric(dst, in []byte, first, cell int, keys []byte, perm []uint32,
 		}
 		w.expand(keys[first*KeySize : (first+m)*KeySize])
 		w.begin(round)
-		for j := range cell / BlockSize {
-			w.block(byte(j))
-			key := &w.round[genericRounds]
-			for i := range w.b {
-				for bit := range 8 {
-					w.b[i][bit] ^= key[i][bit]
-				}
+		for at := 0; at < cell; at += together * BlockSize {
+			w.fetch(dst[at:], in[at:], to[:m], cell)
+			for k := range w.stream {
+				w.block(&w.stream[k], byte(at/BlockSize+k))
 			}
-			// Eight sliced bytes are 64 words of 64 lanes; transposed, 64
-			// circuits of 64 bits.
-			low, high := (*[8]sliced)(w.b[:8]), (*[8]sliced)(w.b[8:])
-			transpose(low)
-			transpose(high)
-			at := BlockSize * j
 			for l, o := range to[:m] {
-				from, into := in[l*cell+at:][:BlockSize], dst[o+at:][:BlockSize]
-				x := binary.LittleEndian.Uint64(from) ^ low[l/8&7][l%8]
-				y := binary.LittleEndian.Uint64(from[8:]) ^ high[l/8&7][l%8]
-				binary.LittleEndian.PutUint64(into, x)
-				binary.LittleEndian.PutUint64(into[8:], y)
+				w.add((*part)(dst[o+at:]), (*part)(in[l*cell+at:]), l)
 			}
 		}
 		in, first = in[m*cell:], first+m
 	}
 	return true
+}
+
+// fetch touches the lines that will be read and written, so that they come
+// while the blocks are made: memory takes its time for each, and one that is
+// waited for when it is needed holds up those behind it.
+func (w *genericWork) fetch(dst, in []byte, to []int, cell int) {
+	var x byte
+	for l, o := range to {
+		x ^= in[l*cell] ^ dst[o]
+	}
+	w.fetched ^= x
+}
+
+// part is what lies of a cell in the blocks done together.
+type part [together * BlockSize]byte
+
+// add puts lane l of from, with its key streams added, into into.
+func (w *genericWork) add(into, from *part, l int) {
+	l &= lanes - 1
+	le, s := binary.LittleEndian, &w.stream
+	le.PutUint64(into[0:], le.Uint64(from[0:])^s[0][0][l])
+	le.PutUint64(into[8:], le.Uint64(from[8:])^s[0][1][l])
+	le.PutUint64(into[16:], le.Uint64(from[16:])^s[1][0][l])
+	le.PutUint64(into[24:], le.Uint64(from[24:])^s[1][1][l])
+	le.PutUint64(into[32:], le.Uint64(from[32:])^s[2][0][l])
+	le.PutUint64(into[40:], le.Uint64(from[40:])^s[2][1][l])
+	le.PutUint64(into[48:], le.Uint64(from[48:])^s[3][0][l])
+	le.PutUint64(into[56:], le.Uint64(from[56:])^s[3][1][l])
 }
 
 func copyScatterGeneric(dst, in []byte, first, cell int, perm []uint32) bool {
@@ -88,13 +110,15 @@ func copyScatterGeneric(dst, in []byte, first, cell int, perm []uint32) bool {
 // expand makes the round keys of up to 64 keys (FIPS 197, section 5.2). Lanes
 // without a key keep whatever they hold.
 func (w *genericWork) expand(keys []byte) {
-	for part := range KeySize / 8 {
-		rows := (*[8]sliced)(w.round[part/2][8*(part%2):])
-		*rows = [8]sliced{}
-		for l := range len(keys) / KeySize {
-			rows[l/8][l%8] = binary.LittleEndian.Uint64(keys[l*KeySize+8*part:])
-		}
-		transpose(rows)
+	for l := range len(keys) / KeySize {
+		k := (*[KeySize]byte)(keys[l*KeySize:])
+		w.keys[0][l&(lanes-1)] = binary.LittleEndian.Uint64(k[0:])
+		w.keys[1][l&(lanes-1)] = binary.LittleEndian.Uint64(k[8:])
+		w.keys[2][l&(lanes-1)] = binary.LittleEndian.Uint64(k[16:])
+		w.keys[3][l&(lanes-1)] = binary.LittleEndian.Uint64(k[24:])
+	}
+	for part := range w.keys {
+		gather((*[8]sliced)(w.round[part/2][8*(part%2):]), &w.keys[part])
 	}
 	for r := 2; r <= genericRounds; r++ {
 		back, last, now := &w.round[r-2], &w.round[r-1], &w.round[r]
@@ -103,69 +127,64 @@ func (w *genericWork) expand(keys []byte) {
 			if r%2 == 0 {
 				from = 12 + (row+1)%4 // RotWord
 			}
-			t := last[from]
-			substitute(&t, &t)
-			for bit := range t {
-				t[bit] ^= back[row][bit]
-				if substituted>>bit&1 == 1 {
-					t[bit] = ^t[bit]
-				}
-			}
+			t := &now[row]
+			substitute(t, &last[from])
+			addConstant(t)
+			addTo(t, t, &back[row])
 			if r%2 == 0 && row == 0 {
 				t[r/2-1] = ^t[r/2-1] // the round constant is 1 << (r/2-1)
 			}
-			now[row] = t
-			for i := row + 4; i < 16; i += 4 {
-				for bit := range t {
-					now[i][bit] = now[i-4][bit] ^ back[i][bit]
-				}
-			}
+		}
+		for i := 4; i < 16; i++ {
+			addTo(&now[i], &now[i-4], &back[i])
 		}
 	}
 	for r := 1; r <= genericRounds; r++ {
 		for i := range w.round[r] {
-			for bit := range 8 {
-				if substituted>>bit&1 == 1 {
-					w.round[r][i][bit] = ^w.round[r][i][bit]
-				}
-			}
+			addConstant(&w.round[r][i])
 		}
 	}
 }
 
 // begin does what the blocks of a cell share. Their counters differ in the
 // last byte alone; that byte reaches the first column in round 1, and only in
-// round 2 all of them.
+// round 2 all of them, one byte of each.
 func (w *genericWork) begin(round uint64) {
 	w.input = w.round[0]
 	for i := range 8 {
 		flip(&w.input[i], byte(round>>(56-8*i)))
 	}
-	substituteAll(&w.first, &w.input)
-	for c := 1; c < 4; c++ {
-		mixColumn(w.a.column(c), w.first.column(c), w.round[1].column(c))
+	substituteAll(&w.b, &w.input)
+	w.b[shifted[15]] = sliced{}
+	mixColumns(&w.a, &w.b, &w.round[1])
+	w.rest1 = *w.a.column(0)
+	substituteAll(&w.b, &w.a)
+	for row := range 4 {
+		w.b[shifted[row]] = sliced{}
 	}
-	for i := 4; i < 16; i++ {
-		substitute(&w.fixed[shifted[i]], &w.a[i])
-	}
+	mixColumns(&w.rest2, &w.b, &w.round[2])
 }
 
-// block leaves in a the key stream of block j of every lane's cell, as 128
-// words of 64 lanes.
-func (w *genericWork) block(j byte) {
-	last := w.input[15]
-	flip(&last, j)
-	substitute(&w.first[shifted[15]], &last)
-	mixColumn(w.a.column(0), w.first.column(0), w.round[1].column(0))
-	for i := range 4 {
-		substitute(&w.fixed[shifted[i]], &w.a[i])
+// block makes the key stream of block j of every lane's cell.
+func (w *genericWork) block(out *[2][lanes]uint64, j byte) {
+	s := w.input[15]
+	flip(&s, j)
+	substitute(&s, &s)
+	column := w.b.column(0)
+	mixByte(column, &w.rest1, &s, int(shifted[15])%4)
+	for row := range column {
+		substitute(&s, &column[row])
+		c := int(shifted[row]) / 4
+		mixByte(w.a.column(c), w.rest2.column(c), &s, row)
 	}
-	mixColumns(&w.a, &w.fixed, &w.round[2])
 	for r := 3; r < genericRounds; r++ {
 		substituteAll(&w.b, &w.a)
 		mixColumns(&w.a, &w.b, &w.round[r])
 	}
 	substituteAll(&w.b, &w.a)
+	key := &w.round[genericRounds]
+	transpose(&out[0], (*[8]sliced)(w.b[:8]), (*[8]sliced)(key[:8]))
+	transpose(&out[1], (*[8]sliced)(w.b[8:]), (*[8]sliced)(key[8:]))
 }
 
 // shifted is where ShiftRows puts byte i of a state: row i%4 goes as many
@@ -193,163 +212,8 @@ func substituteAll(o, s *state) {
 	substitute(&o[3], &s[15])
 }
 
-func mixColumns(o, in, key *state) {
-	mixColumn(o.column(0), in.column(0), key.column(0))
-	mixColumn(o.column(1), in.column(1), key.column(1))
-	mixColumn(o.column(2), in.column(2), key.column(2))
-	mixColumn(o.column(3), in.column(3), key.column(3))
-}
-
 // column returns the bytes of column c, below 4.
 func (s *state) column(c int) *[4]sliced { return (*[4]sliced)(s[4*c&15:]) }
-
-// mixColumn does MixColumns and AddRoundKey for one column. The order of the
-// lines is found as in substitute.
-func mixColumn(o, in, k *[4]sliced) {
-	// Byte r of the result is 2(a[r] ⊕ a[r+1]) ⊕ the other three than a[r].
-	// The d are what doubling carries from the bit below; the reduction by
-	// x⁸+x⁴+x³+x+1 brings the top bits, the h, back at 0, 1, 3 and 4.
-	d6_1 := in[1][6] ^ in[2][6]
-	h2 := in[2][7] ^ in[3][7]
-	h3 := in[3][7] ^ in[0][7]
-	u7_1 := in[2][7] ^ h3
-	h1 := in[1][7] ^ in[2][7]
-	h0 := in[0][7] ^ in[1][7]
-	v7_1_0 := u7_1 ^ d6_1
-	u7_2 := in[3][7] ^ h0
-	u7_3 := in[0][7] ^ h1
-	u6_3 := in[0][6] ^ d6_1
-	u7_0 := in[1][7] ^ h2
-	d6_0 := in[0][6] ^ in[1][6]
-	v7_0_0 := u7_0 ^ d6_0
-	u6_2 := in[3][6] ^ d6_0
-	d6_3 := in[3][6] ^ in[0][6]
-	d6_2 := in[2][6] ^ in[3][6]
-	u6_1 := in[2][6] ^ d6_3
-	o[1][7] = v7_1_0 ^ k[1][7]
-	o[0][7] = v7_0_0 ^ k[0][7]
-	v7_2_0 := u7_2 ^ d6_2
-	u6_0 := in[1][6] ^ d6_2
-	d5_3 := in[3][5] ^ in[0][5]
-	v7_3_0 := u7_3 ^ d6_3
-	o[3][7] = v7_3_0 ^ k[3][7]
-	v6_3_0 := u6_3 ^ d5_3
-	d5_2 := in[2][5] ^ in[3][5]
-	o[2][7] = v7_2_0 ^ k[2][7]
-	u5_1 := in[2][5] ^ d5_3
-	v6_2_0 := u6_2 ^ d5_2
-	d5_1 := in[1][5] ^ in[2][5]
-	o[3][6] = v6_3_0 ^ k[3][6]
-	u5_0 := in[1][5] ^ d5_2
-	o[2][6] = v6_2_0 ^ k[2][6]
-	d5_0 := in[0][5] ^ in[1][5]
-	u5_2 := in[3][5] ^ d5_0
-	u5_3 := in[0][5] ^ d5_1
-	v6_0_0 := u6_0 ^ d5_0
-	o[0][6] = v6_0_0 ^ k[0][6]
-	d4_3 := in[3][4] ^ in[0][4]
-	v5_3_0 := u5_3 ^ d4_3
-	u4_1 := in[2][4] ^ d4_3
-	v6_1_0 := u6_1 ^ d5_1
-	o[1][6] = v6_1_0 ^ k[1][6]
-	d4_1 := in[1][4] ^ in[2][4]
-	o[3][5] = v5_3_0 ^ k[3][5]
-	v5_1_0 := u5_1 ^ d4_1
-	u4_3 := in[0][4] ^ d4_1
-	d4_2 := in[2][4] ^ in[3][4]
-	d4_0 := in[0][4] ^ in[1][4]
-	o[1][5] = v5_1_0 ^ k[1][5]
-	u4_0 := in[1][4] ^ d4_2
-	v5_2_0 := u5_2 ^ d4_2
-	v5_0_0 := u5_0 ^ d4_0
-	u4_2 := in[3][4] ^ d4_0
-	d3_3 := in[3][3] ^ in[0][3]
-	v4_3_0 := u4_3 ^ d3_3
-	v4_3_1 := v4_3_0 ^ h3
-	o[0][5] = v5_0_0 ^ k[0][5]
-	o[2][5] = v5_2_0 ^ k[2][5]
-	d3_2 := in[2][3] ^ in[3][3]
-	u3_1 := in[2][3] ^ d3_3
-	d3_1 := in[1][3] ^ in[2][3]
-	v4_1_0 := u4_1 ^ d3_1
-	u3_3 := in[0][3] ^ d3_1
-	o[3][4] = v4_3_1 ^ k[3][4]
-	v4_2_0 := u4_2 ^ d3_2
-	u3_0 := in[1][3] ^ d3_2
-	d3_0 := in[0][3] ^ in[1][3]
-	v4_0_0 := u4_0 ^ d3_0
-	v4_0_1 := v4_0_0 ^ h0
-	u3_2 := in[3][3] ^ d3_0
-	o[0][4] = v4_0_1 ^ k[0][4]
-	v4_1_1 := v4_1_0 ^ h1
-	o[1][4] = v4_1_1 ^ k[1][4]
-	d2_1 := in[1][2] ^ in[2][2]
-	v3_1_0 := u3_1 ^ d2_1
-	v3_1_1 := v3_1_0 ^ h1
-	o[1][3] = v3_1_1 ^ k[1][3]
-	d2_0 := in[0][2] ^ in[1][2]
-	v3_0_0 := u3_0 ^ d2_0
-	u2_3 := in[0][2] ^ d2_1
-	v3_0_1 := v3_0_0 ^ h0
-	d2_3 := in[3][2] ^ in[0][2]
-	v3_3_0 := u3_3 ^ d2_3
-	u2_2 := in[3][2] ^ d2_0
-	o[0][3] = v3_0_1 ^ k[0][3]
-	d2_2 := in[2][2] ^ in[3][2]
-	v3_3_1 := v3_3_0 ^ h3
-	u2_0 := in[1][2] ^ d2_2
-	v3_2_0 := u3_2 ^ d2_2
-	v4_2_1 := v4_2_0 ^ h2
-	o[2][4] = v4_2_1 ^ k[2][4]
-	u2_1 := in[2][2] ^ d2_3
-	v3_2_1 := v3_2_0 ^ h2
-	o[3][3] = v3_3_1 ^ k[3][3]
-	o[2][3] = v3_2_1 ^ k[2][3]
-	d1_3 := in[3][1] ^ in[0][1]
-	v2_3_0 := u2_3 ^ d1_3
-	d1_2 := in[2][1] ^ in[3][1]
-	u1_1 := in[2][1] ^ d1_3
-	v2_2_0 := u2_2 ^ d1_2
-	o[2][2] = v2_2_0 ^ k[2][2]
-	d1_1 := in[1][1] ^ in[2][1]
-	o[3][2] = v2_3_0 ^ k[3][2]
-	v2_1_0 := u2_1 ^ d1_1
-	u1_3 := in[0][1] ^ d1_1
-	u1_0 := in[1][1] ^ d1_2
-	d1_0 := in[0][1] ^ in[1][1]
-	v2_0_0 := u2_0 ^ d1_0
-	o[1][2] = v2_1_0 ^ k[1][2]
-	d0_1 := in[1][0] ^ in[2][0]
-	v1_1_0 := u1_1 ^ d0_1
-	u1_2 := in[3][1] ^ d1_0
-	v1_1_1 := v1_1_0 ^ h1
-	o[1][1] = v1_1_1 ^ k[1][1]
-	o[0][2] = v2_0_0 ^ k[0][2]
-	u0_3 := in[0][0] ^ d0_1
-	d0_0 := in[0][0] ^ in[1][0]
-	v1_0_0 := u1_0 ^ d0_0
-	v0_3_0 := u0_3 ^ h3
-	o[3][0] = v0_3_0 ^ k[3][0]
-	d0_3 := in[3][0] ^ in[0][0]
-	u0_2 := in[3][0] ^ d0_0
-	d0_2 := in[2][0] ^ in[3][0]
-	v1_2_0 := u1_2 ^ d0_2
-	u0_0 := in[1][0] ^ d0_2
-	v1_3_0 := u1_3 ^ d0_3
-	v1_3_1 := v1_3_0 ^ h3
-	u0_1 := in[2][0] ^ d0_3
-	v1_2_1 := v1_2_0 ^ h2
-	o[2][1] = v1_2_1 ^ k[2][1]
-	v1_0_1 := v1_0_0 ^ h0
-	v0_0_0 := u0_0 ^ h0
-	v0_2_0 := u0_2 ^ h2
-	v0_1_0 := u0_1 ^ h1
-	o[2][0] = v0_2_0 ^ k[2][0]
-	o[0][0] = v0_0_0 ^ k[0][0]
-	o[3][1] = v1_3_1 ^ k[3][1]
-	o[0][1] = v1_0_1 ^ k[0][1]
-	o[1][0] = v0_1_0 ^ k[1][0]
-}
 
 // flip adds the byte x to a sliced byte in all lanes.
 func flip(b *sliced, x byte) {
@@ -358,62 +222,13 @@ func flip(b *sliced, x byte) {
 	}
 }
 
-// transpose turns 64 words by their diagonal: bit j of word i becomes bit i of
-// word j (Warren, Hacker's Delight, section 7-3).
-func transpose(rows *[8]sliced) {
-	for k := range 8 {
-		transposeFar(rows, rows, k)
-	}
-	for i := range rows {
-		transposeNear(&rows[i])
-	}
+// addTo leaves the sum of two sliced bytes in o.
+func addTo(o, a, b *sliced) {
+	o[0], o[1], o[2], o[3] = a[0]^b[0], a[1]^b[1], a[2]^b[2], a[3]^b[3]
+	o[4], o[5], o[6], o[7] = a[4]^b[4], a[5]^b[5], a[6]^b[6], a[7]^b[7]
 }
 
-// transposeFar does the three steps of transpose that move more than a byte,
-// on the words that are k modulo 8.
-func transposeFar(out, rows *[8]sliced, k int) {
-	k &= 7
-	a, b, c, d := rows[0][k], rows[1][k], rows[2][k], rows[3][k]
-	e, f, g, h := rows[4][k], rows[5][k], rows[6][k], rows[7][k]
-	const half, quarter, eighth = 0x00000000ffffffff, 0x0000ffff0000ffff, 0x00ff00ff00ff00ff
-	a, e = a&half|e<<32, a>>32|e&^half
-	b, f = b&half|f<<32, b>>32|f&^half
-	c, g = c&half|g<<32, c>>32|g&^half
-	d, h = d&half|h<<32, d>>32|h&^half
-	a, c = swap(a, c, 16, quarter)
-	b, d = swap(b, d, 16, quarter)
-	e, g = swap(e, g, 16, quarter)
-	f, h = swap(f, h, 16, quarter)
-	a, b = swap(a, b, 8, eighth)
-	c, d = swap(c, d, 8, eighth)
-	e, f = swap(e, f, 8, eighth)
-	g, h = swap(g, h, 8, eighth)
-	out[0][k], out[1][k], out[2][k], out[3][k] = a, b, c, d
-	out[4][k], out[5][k], out[6][k], out[7][k] = e, f, g, h
-}
-
-// transposeNear does the three steps within a byte.
-func transposeNear(r *sliced) {
-	const half, quarter, eighth = 0x0f0f0f0f0f0f0f0f, 0x3333333333333333, 0x5555555555555555
-	a, b, c, d, e, f, g, h := r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7]
-	a, e = swap(a, e, 4, half)
-	b, f = swap(b, f, 4, half)
-	c, g = swap(c, g, 4, half)
-	d, h = swap(d, h, 4, half)
-	a, c = swap(a, c, 2, quarter)
-	b, d = swap(b, d, 2, quarter)
-	e, g = swap(e, g, 2, quarter)
-	f, h = swap(f, h, 2, quarter)
-	a, b = swap(a, b, 1, eighth)
-	c, d = swap(c, d, 1, eighth)
-	e, f = swap(e, f, 1, eighth)
-	g, h = swap(g, h, 1, eighth)
-	r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7] = a, b, c, d, e, f, g, h
-}
-
-// swap exchanges the high bits of x, those that mask names after a shift by n,
-// with the low bits of y.
-func swap(x, y uint64, n uint, mask uint64) (uint64, uint64) {
-	t := (x>>n ^ y) & mask
-	return x ^ t<<n, y ^ t
+// addConstant adds the S-box's constant in all lanes.
+func addConstant(b *sliced) {
+	b[0], b[1], b[5], b[6] = ^b[0], ^b[1], ^b[5], ^b[6]
 }

@@ -77,10 +77,10 @@
     if (ask.checked && "Notification" in window && Notification.permission === "default") Notification.requestPermission();
   });
 
-  // The count in the title follows the list.
+  // The count in the title follows the lists.
   const title = () => {
-    const list = document.getElementById("people");
-    const n = list ? Number(list.dataset.unread) : 0;
+    let n = 0;
+    for (const list of document.querySelectorAll("#people, #rooms")) n += Number(list.dataset.unread);
     document.title = (n > 0 ? "(" + n + ") " : "") + body.dataset.title;
   };
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"backchannel/internal/book"
 	"backchannel/internal/negotiation"
 	"backchannel/internal/station"
 	"backchannel/internal/web"
@@ -28,9 +29,11 @@ type table struct {
 	own    []station.OwnSide
 	alarms []negotiation.Alarm
 	strays []*negotiation.Statement
-	rounds map[string]web.RoundSeat
-	signs  map[string]web.SigningSeat
-	now    func() time.Time
+	// what the room refused, and what belongs to no room
+	refused []station.Stray
+	rounds  map[string]web.RoundSeat
+	signs   map[string]web.SigningSeat
+	now     func() time.Time
 }
 
 const roomID = "00112233445566778899aabbccddeeff"
@@ -126,6 +129,46 @@ func (c chair) DeclineRoom(context.Context, string) (station.RoomInfo, error) {
 
 func (c chair) EraseRoom(context.Context, string) error { return nil }
 
+func (c chair) MarkRoom(context.Context, string, int64) error { return nil }
+
+func (c chair) KeepOffer(_ context.Context, _ string, number uint64, offer json.RawMessage) (uint64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	body, err := negotiation.BodyFromJSON(negotiation.KindOffer, offer)
+	if err != nil {
+		return 0, &station.Error{Code: station.CodeInvalid, Text: "keeping the offer", Err: err}
+	}
+	return c.copies[c.self].Room.KeepDraft(number, *body.(*negotiation.Offer))
+}
+
+func (c chair) DropOffer(_ context.Context, _ string, number uint64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.copies[c.self].Room.DropDraft(number)
+	return nil
+}
+
+func (c chair) SendOffer(ctx context.Context, ref string, number uint64, to string) (station.Said, error) {
+	c.mu.Lock()
+	o, ok := c.copies[c.self].Room.Unsent(number)
+	c.mu.Unlock()
+	b, err := json.Marshal(o)
+	if !ok || err != nil {
+		return station.Said{}, &station.Error{Code: station.CodeNotFound, Text: "sending the offer: there is no kept offer of that number", Err: err}
+	}
+	said, err := c.Say(ctx, ref, station.Saying{Kind: "offer", To: to, Body: b})
+	if err == nil {
+		err = c.DropOffer(ctx, ref, number)
+	}
+	return said, err
+}
+
+func (c chair) RefusedIn(context.Context, string) ([]station.Stray, error) { return c.refused, nil }
+
+func (c chair) Strays(context.Context) ([]station.Stray, error) { return c.refused, nil }
+
+func (c chair) EraseStrays(context.Context) error { return nil }
+
 func (c chair) Say(_ context.Context, ref string, what station.Saying) (station.Said, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -185,6 +228,21 @@ func (tb *table) progress(t *testing.T, id negotiation.ID, states ...string) {
 	}
 }
 
+func (c chair) ShowTo(_ context.Context, ref, statement, to string) (station.Said, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var id negotiation.ID
+	var member negotiation.MemberID
+	if err := errors.Join(c.check(ref), id.UnmarshalText([]byte(statement)), member.UnmarshalText([]byte(to))); err != nil {
+		return station.Said{}, err
+	}
+	change, err := c.copies[c.self].Room.Show(id, member, c.now())
+	if err != nil {
+		return station.Said{}, &station.Error{Code: station.CodeConflict, Text: "showing what was said", Err: err}
+	}
+	return station.Said{ID: change.Rows[0].ID.String()}, c.deliver(c.self, change)
+}
+
 func (c chair) OwnSide(context.Context, string) (station.OwnSide, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -233,6 +291,13 @@ func (c chair) Round(_ context.Context, _, round string) (web.RoundSeat, error) 
 	return s, nil
 }
 
+func (c chair) Chosen(_ context.Context, _, round string) (web.Choice, bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.rounds[round]
+	return s.Choice, s.Chosen, nil
+}
+
 func (c chair) Choose(_ context.Context, _, round string, choice web.Choice) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -261,24 +326,35 @@ func (c chair) CommuniqueFile(context.Context, string, string, string) ([]byte, 
 	return []byte(`{"format":"backchannel communique 1"}`), nil
 }
 
-func (c chair) ExportRoom(context.Context, string) ([]byte, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// source is the own copy of the room as a station writes it down.
+func (c chair) source() book.Source {
 	f := c.copies[c.self]
-	b, err := f.Room.Export(f.Rows, func(m negotiation.MemberID) string { return f.Names[m] })
-	return b, err
+	return book.Source{Room: f.Room, Inviter: c.copies[0].Charter.Self, Names: func(m negotiation.MemberID) string { return f.Names[m] }, Now: c.now()}
 }
 
-func (c chair) ForgeRoom(_ context.Context, script []byte) ([]byte, error) {
-	var s negotiation.Script
-	if err := json.Unmarshal(script, &s); err != nil {
-		return nil, &station.Error{Code: station.CodeInvalid, Text: "reading the negotiation", Err: err}
+func (c chair) ExportRoom(_ context.Context, ref, _, format string) (data []byte, mediaType, name string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.check(ref); err != nil {
+		return nil, "", "", err
 	}
-	f, err := negotiation.Forge(s, rand.Reader)
+	if data, err = book.Export(c.source(), format, rand.Reader); err != nil {
+		return nil, "", "", err
+	}
+	f, err := book.FormOf(format)
+	return data, f.MediaType, "Straits talks" + f.Extension, err
+}
+
+func (c chair) ForgeRoom(_ context.Context, script []byte, format string) (data []byte, mediaType, name string, err error) {
+	s, err := book.ParseScript(script)
+	if err == nil {
+		data, err = book.Forge(s, format, rand.Reader)
+	}
 	if err != nil {
-		return nil, &station.Error{Code: station.CodeInvalid, Text: "forging the room", Err: err}
+		return nil, "", "", &station.Error{Code: station.CodeInvalid, Text: err.Error()}
 	}
-	return f[0].Room.Export(f[0].Rows, func(m negotiation.MemberID) string { return f[0].Names[m] })
+	f, err := book.FormOf(format)
+	return data, f.MediaType, "made up" + f.Extension, err
 }
 
 // straits is a negotiation of three in the middle of everything.
@@ -334,6 +410,7 @@ func straits(now time.Time) negotiation.Script {
 	 {"id": 2, "title": "Fee ceiling", "type": "range", "range": {"min": "0", "max": "10", "step": "0.5", "unit": "% of the toll"}, "affects": ["@member:0", "@member:1"]},
 	 {"id": 3, "title": "Pilotage", "type": "text"},
 	 {"id": 4, "title": "Salvage", "type": "choice", "options": ["joint", "each its own"], "outsiders": ["Dorne"]}]}`)
+	say("", 1, "show", `{"of": "@agenda2"}`, 0)
 	say("", 1, "signal", `{"text": "Between us: Cenia will not move on pilotage."}`, 0)
 	return s
 }
@@ -352,6 +429,11 @@ func straitsTable(t *testing.T, outsider bool) *table {
 		"You can know this, because nobody but Cenia and you could have made the tag that Borvia passed on. You cannot prove it to anybody else."}}
 	first := tb.copies[0].Room.View(tb.now(), func(negotiation.MemberID) string { return "" })
 	tb.strays = []*negotiation.Statement{{ID: negotiation.ID{1}, From: tb.copies[2].Charter.Self, Seq: 99, Time: tb.now(), At: tb.now(), Kind: "ballot", Raw: []byte{0xa1, 1, 2}}}
+	tb.refused = []station.Stray{{Name: "Cenia", Time: tb.now(), Reason: "another statement stands in its place", Size: 3, Raw: []byte{0xa1, 1, 2}}}
+	kept := negotiation.Offer{Agenda: first.Agenda.ID, Gives: first.Offers[0].Gets, Gets: first.Offers[0].Gives, Note: "Only if Thursday goes well."}
+	if _, err := tb.copies[0].Room.KeepDraft(0, kept); err != nil {
+		t.Fatal(err)
+	}
 	tb.progress(t, tb.id("r2"), "keyed")
 	tb.progress(t, tb.id("r3"), "keyed")
 	tb.progress(t, tb.id("a2"), "confirmed")
