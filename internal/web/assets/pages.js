@@ -4,7 +4,11 @@
 "use strict";
 (() => {
   const body = document.body;
-  const fire = (name) => body.dispatchEvent(new CustomEvent("live:" + name));
+  const told = {}; // how often each name was fired
+  const fire = (name) => {
+    told["live:" + name] = (told["live:" + name] || 0) + 1;
+    body.dispatchEvent(new CustomEvent("live:" + name));
+  };
   const log = () => document.getElementById("log");
   let unseen = 0;
 
@@ -27,13 +31,15 @@
       lost = true;
       setTimeout(look, 1000);
     });
-    stream.addEventListener("hello", () => { // after a gap, look at everything again
+    // After a gap, also the one between the making of the page and its stream, look at
+    // everything again.
+    stream.addEventListener("hello", (e) => {
       clearTimeout(tell);
-      if (!lost) return;
+      if (!lost && e.data === body.dataset.told) return;
       lost = false;
       document.getElementById("away").hidden = true;
       fire("traffic"); fire("people");
-      if (log()) fire(log().dataset.room ? "room-" + log().dataset.room : "talk-" + log().dataset.contact);
+      if (body.dataset.about) fire(body.dataset.about);
       for (const form of document.querySelectorAll("form[data-unkept]")) form.dispatchEvent(new Event("input"));
     });
   };
@@ -55,7 +61,8 @@
     away();
     document.getElementById("away").classList.add("again");
   };
-  if (document.getElementById("people")) listen();
+  // Once htmx, which was loaded before, listens to what is fired.
+  if (document.getElementById("people")) document.addEventListener("DOMContentLoaded", listen);
   body.addEventListener("input", (e) => { if (e.target.form) e.target.form.dataset.typed = "yes"; });
   body.addEventListener("htmx:beforeRequest", (e) => { if (lost) e.preventDefault(); });
   document.addEventListener("submit", (e) => { if (lost) { e.preventDefault(); e.stopPropagation(); away(); } }, true);
@@ -63,6 +70,22 @@
   window.addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
   if (document.getElementById("picture")) setInterval(() => { if (!document.hidden) fire("tick"); }, 1000);
   setInterval(() => { if (!document.hidden) fire("traffic"); }, 15000);
+
+  // A part that is told of something while it is on its way was perhaps made before
+  // that; what htmx queues for it goes with the element that it replaces, and the new
+  // element listens only once it has settled. It is asked for once more.
+  const asked = new WeakMap();
+  body.addEventListener("htmx:beforeRequest", (e) => {
+    const names = (e.detail.elt.getAttribute("hx-trigger") || "").match(/live:[\w-]+/g) || [];
+    asked.set(e.detail.xhr, names.map((name) => [name, told[name]]));
+  });
+  const again = (e) => {
+    for (const [name, n] of asked.get(e.detail.xhr) || []) {
+      if (told[name] !== n) setTimeout(fire, 100, name.slice("live:".length));
+    }
+  };
+  body.addEventListener("htmx:afterRequest", again); // also of one that changed nothing
+  body.addEventListener("htmx:afterSettle", again);
 
   // Arrival: an announcement for screen readers, a notification if it was asked
   // for. Neither says from whom or what.
@@ -123,6 +146,10 @@
   if (signal) signal.addEventListener("keydown", (e) => {
     if (e.key === "Enter" && !e.shiftKey && !e.isComposing) { e.preventDefault(); signal.form.requestSubmit(); }
   });
+
+  // On a narrow screen the part of a room that is shown is in view among the others.
+  const tab = document.querySelector(".tabs [aria-current=page]");
+  if (tab) tab.scrollIntoView({ block: "nearest", inline: "center" });
 
   // How long a letter takes, before it is sent.
   for (const form of document.querySelectorAll("form[data-estimate]")) {

@@ -184,7 +184,7 @@ func TestTalk(t *testing.T) {
 	b.signIn()
 	b.run(chromedp.Click(".people a", chromedp.ByQuery))
 	b.sees(arrives, "Non-paper")
-	a.sees(arrives, "delivered")
+	a.within(arrives, "the delivery of the letter", func() bool { return strings.Count(a.textOf("#log"), "delivered") >= 2 })
 	b.within(arrives, "the whole letter", func() bool { return strings.Contains(b.text(), "Read the whole letter") })
 	if b.has(".body script") || b.has(".body img") {
 		t.Error("a letter brought a script or an image")
@@ -256,8 +256,10 @@ func TestEveryPage(t *testing.T) {
 				if b.has(".problem") {
 					t.Errorf("%s: %s", where, b.textOf(".problem"))
 				}
-				b.accessible(where)
 				b.fits(where)
+				if (scheme == "light") == (px == 1280) { // each light and each width once
+					b.accessible(where)
+				}
 			}
 		}
 	}
