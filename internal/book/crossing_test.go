@@ -175,7 +175,9 @@ func TestCrossing(t *testing.T) {
 				t.Fatal(err)
 			}
 			// That the author says taken before the take has come is all that no line can say.
-			s.Remarks = slices.DeleteFunc(s.Remarks, func(r string) bool { return strings.HasSuffix(r, " stood otherwise: taken.") || strings.Contains(r, " showed ") })
+			s.Remarks = slices.DeleteFunc(s.Remarks, func(r string) bool {
+				return strings.HasSuffix(r, " stood otherwise: taken.") || strings.Contains(r, " showed ")
+			})
 			if len(s.Remarks) > 0 {
 				t.Errorf("seed %d, copy of %s: %q", seed, names[room.Self()], s.Remarks)
 			}
