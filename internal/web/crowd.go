@@ -53,7 +53,7 @@ type crowded struct {
 	net.Conn
 	of    *Crowd
 	place netip.Prefix
-	owner string // of the program at the other end, if it is on this machine and known
+	owner func() string // of the program at the other end; see ownerOf
 
 	// Under of.mu:
 	in    *list.List // where it is held, nil once it is not
@@ -67,7 +67,7 @@ func (c *Crowd) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &crowded{Conn: conn, of: c, place: placeOf(conn.RemoteAddr()), owner: ownerOf(conn)}
+	x := &crowded{Conn: conn, of: c, place: placeOf(conn.RemoteAddr()), owner: sync.OnceValue(func() string { return ownerOf(conn) })}
 	if old := c.admit(x); old != nil {
 		_ = old.Close() // its reader notices
 	}
@@ -202,7 +202,7 @@ func recognise(ctx context.Context, guest string) {
 // comes from elsewhere or that is not known.
 func ownerFor(ctx context.Context) string {
 	if x, ok := ctx.Value(crowdKey{}).(*crowded); ok {
-		return x.owner
+		return x.owner()
 	}
 	return ""
 }

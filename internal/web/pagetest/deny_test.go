@@ -25,7 +25,7 @@ func TestKeepAndDeny(t *testing.T) {
 	n := startNetwork(t)
 	aldmark, borvia := n.seat(t, "Aldmark"), n.seat(t, "Borvia")
 	toBorvia, toAldmark := acquaint(t, aldmark, borvia)
-	a, b := open(t, aldmark.url), open(t, borvia.url)
+	a, b := openElsewhere(t, aldmark.url), open(t, borvia.url) // downloads of one browser go to one folder
 	a.expect(422)
 	a.signIn()
 	b.signIn()

@@ -67,6 +67,10 @@ func (b *tab) looks(name, path string) {
 
 // TestRoomPages shows every page of a negotiation in the middle of everything.
 func TestRoomPages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a minute of looking; TestNegotiateOnPages acts on these pages")
+	}
+	t.Parallel()
 	n := startNetwork(t)
 	tb := straitsTable(t, true)
 	b := sit(t, n, tb, 0)
