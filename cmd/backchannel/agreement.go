@@ -3,13 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"backchannel/internal/contact"
 	"backchannel/internal/negotiation"
+	"backchannel/internal/station"
 	"backchannel/internal/web"
 )
 
@@ -25,123 +26,102 @@ there and everybody has confirmed.`,
 }
 
 func agreementProposeCommand() *cobra.Command {
-	var file, level, lapses, sideLetterOf, replaces string
-	var parties, packages []string
+	var p station.AgreementProposal
+	var file, lapses string
+	var parties []string
 	c := clientCommand(&cobra.Command{
 		Use: "propose ROOM", Short: "Propose an agreement",
 		Long: `Propose an agreement: a text, packages of the agenda that holds, or both. The parties
-are all members unless --party names some. At level handshake everybody confirms it and
+are all members unless --party names some, you only if "me" is among them. At level handshake everybody confirms it and
 nobody can prove it to others; sealed and public leave a signature. It lapses after
 --lapses if not everybody has consented and confirmed by then.`,
 		Example: "  backchannel agreement propose \"Straits talks\" --file treaty.txt --package 91c03f2a --lapses 7d\n  backchannel agreement propose \"Straits talks\" --file - --level sealed --party me --party Borvia",
 		Args:    cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
-			t, err := openTable(cmd, c, args[0])
-			if err != nil {
-				return err
-			}
-			a := negotiation.Agreement{}
-			if err := a.Level.UnmarshalText([]byte(level)); err != nil {
+			if new(negotiation.Level).UnmarshalText([]byte(p.Level)) != nil {
 				return usage("a level is handshake, sealed or public")
 			}
 			d, err := parseDuration(lapses)
 			if err != nil {
 				return err
 			}
-			a.Lapses = uint64(time.Now().Add(d).Unix())
+			p.Lapses = time.Now().Add(d)
 			if file != "" {
 				b, _, err := readInput(cmd, file)
 				if err != nil {
 					return err
 				}
-				a.Text = strings.TrimSpace(string(b))
+				p.Text = strings.TrimSpace(string(b))
 			}
-			if a.Parties, err = t.members(parties); err != nil {
+			p.Apart = len(parties) > 0
+			for _, name := range parties {
+				if strings.EqualFold(name, "me") {
+					p.Apart = false
+				} else {
+					p.Parties = append(p.Parties, name)
+				}
+			}
+			if len(parties) > 0 && len(p.Parties) == 0 {
+				return usage("an agreement has two parties at least: name another with --party")
+			}
+			a, err := c.ProposeAgreement(cmd.Context(), args[0], p)
+			if err != nil {
 				return err
 			}
-			if a.Packages, err = t.statements(packages); err != nil {
-				return err
-			}
-			if len(a.Packages) > 0 && t.View.Agenda != nil {
-				a.Agenda = &t.View.Agenda.ID
-			}
-			for _, ref := range []struct {
-				digits string
-				to     **negotiation.ID
-			}{{sideLetterOf, &a.SideLetterOf}, {replaces, &a.Replaces}} {
-				if ref.digits == "" {
-					continue
-				}
-				id, err := t.statement(ref.digits)
-				if err != nil {
-					return err
-				}
-				*ref.to = &id
-			}
-			return said(cmd, c, t.ID, "agreement", "", a)
+			return emit(cmd, a, func(w io.Writer) {
+				fmt.Fprintf(w, "Proposed as %s. Proposing is no consent.\n", a.ID[:8])
+				printMissing(w, a)
+			})
 		}),
 	})
 	c.Flags().StringVar(&file, "file", "", "a text file; - is standard input")
-	c.Flags().StringArrayVar(&packages, "package", nil, "a package that it settles (repeat for more)")
+	c.Flags().StringArrayVar(&p.Packages, "package", nil, "a package that it settles (repeat for more)")
 	c.Flags().StringArrayVar(&parties, "party", nil, "a party, me for yourself (repeat for more; default: all members)")
-	c.Flags().StringVar(&level, "level", "handshake", "handshake, sealed or public")
+	c.Flags().StringVar(&p.Level, "level", "handshake", "handshake, sealed or public")
 	c.Flags().StringVar(&lapses, "lapses", "7d", "how long there is time for everybody to consent and confirm")
-	c.Flags().StringVar(&sideLetterOf, "side-letter-of", "", "an agreement to which this one is a side letter")
-	c.Flags().StringVar(&replaces, "replaces", "", "an agreement of yours in whose place this one stands")
+	c.Flags().StringVar(&p.SideOf, "side-letter-of", "", "an agreement to which this one is a side letter")
+	c.Flags().StringVar(&p.Replaces, "replaces", "", "an agreement of yours in whose place this one stands")
 	return c
 }
 
-// members are those of the names, or all.
-func (t *shownTable) members(names []string) (out []negotiation.MemberID, err error) {
-	if len(names) == 0 {
-		for _, m := range t.View.Members {
-			out = append(out, m.ID)
+// printMissing says whose consent an agreement lacks and what else is in its way.
+func printMissing(w io.Writer, a station.AgreementInfo) {
+	var missing []string
+	for _, n := range a.Needed {
+		if !n.Consented {
+			missing = append(missing, n.Name)
 		}
 	}
-	for _, n := range names {
-		m, err := t.member(n)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, m)
+	if len(missing) > 0 {
+		fmt.Fprintf(w, "It is not agreed. Not consented yet: %s.\n", contact.Printable(strings.Join(missing, ", ")))
+	} else if !a.Agreed {
+		fmt.Fprintf(w, "Everybody has consented; it is %s, and not agreed.\n", a.State)
 	}
-	return out, nil
+	for _, b := range a.Blocked {
+		fmt.Fprintf(w, "In the way: %s\n", contact.Printable(b))
+	}
 }
 
-func (t *shownTable) statements(digits []string) (out []negotiation.ID, err error) {
-	for _, d := range digits {
-		id, err := t.statement(d)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, id)
+// openAgreement is the agreement of the arguments, ROOM [AGREEMENT]: the only one of
+// the room that is open if none is named.
+func openAgreement(cmd *cobra.Command, c *web.Client, args []string) (string, error) {
+	if len(args) > 1 {
+		return args[1], nil
 	}
-	return out, nil
-}
-
-// agreement finds an agreement by the first digits of its number, or the only one
-// that is open.
-func (t *shownTable) agreement(args []string) (negotiation.AgreementView, error) {
-	if len(args) > 0 {
-		id, err := t.statement(args[0])
-		if err != nil {
-			return negotiation.AgreementView{}, err
-		}
-		if i := slices.IndexFunc(t.View.Agreements, func(a negotiation.AgreementView) bool { return a.ID == id }); i >= 0 {
-			return t.View.Agreements[i], nil
-		}
-		return negotiation.AgreementView{}, usage("what begins with %q is no agreement", args[0])
+	all, err := c.Agreements(cmd.Context(), args[0])
+	if err != nil {
+		return "", err
 	}
-	var open []negotiation.AgreementView
-	for _, a := range t.View.Agreements {
-		if !a.State.Final() && a.Replaced == nil {
-			open = append(open, a)
+	var open []string
+	for _, a := range all {
+		if !negotiation.AgreementState(a.State).Final() && a.Replaced == "" {
+			open = append(open, a.ID)
 		}
 	}
 	if len(open) == 1 {
 		return open[0], nil
 	}
-	return negotiation.AgreementView{}, usage("%s: give the number of the one you mean", plural(int64(len(open)), "open agreement"))
+	return "", usage("%s: give the number of the one you mean", plural(int64(len(open)), "open agreement"))
 }
 
 func agreementShowCommand() *cobra.Command {
@@ -174,15 +154,18 @@ agreement it is may be left out if only one is open.`,
 		Example: "  backchannel agreement consent \"Straits talks\" 5be1f00c",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
-			t, err := openTable(cmd, c, args[0])
+			id, err := openAgreement(cmd, c, args)
 			if err != nil {
 				return err
 			}
-			a, err := t.agreement(args[1:])
+			a, err := c.ConsentAgreement(cmd.Context(), args[0], id)
 			if err != nil {
 				return err
 			}
-			return said(cmd, c, t.ID, "consent", "", negotiation.Consent{Core: a.Core})
+			return emit(cmd, a, func(w io.Writer) {
+				fmt.Fprintf(w, "You consent to %s, exactly as it stands.\n", a.ID[:8])
+				printMissing(w, a)
+			})
 		}),
 	})
 }
@@ -196,23 +179,19 @@ proposed. After everybody has consented and confirmed it is too late.`,
 		Example: "  backchannel agreement withdraw \"Straits talks\" 5be1f00c",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
-			t, err := openTable(cmd, c, args[0])
+			id, err := openAgreement(cmd, c, args)
 			if err != nil {
 				return err
 			}
-			a, err := t.agreement(args[1:])
+			withdraw, words := c.WithdrawConsent, "Your consent to %s is withdrawn.\n"
+			if proposal {
+				withdraw, words = c.WithdrawAgreement, "Your proposal %s is withdrawn.\n"
+			}
+			a, err := withdraw(cmd.Context(), args[0], id)
 			if err != nil {
 				return err
 			}
-			of := a.ID
-			if !proposal {
-				i := slices.IndexFunc(a.Needed, func(n negotiation.NeededView) bool { return n.Member == t.View.Self && n.Consent != nil })
-				if i < 0 {
-					return fmt.Errorf("there is no consent of yours to withdraw")
-				}
-				of = *a.Needed[i].Consent
-			}
-			return said(cmd, c, t.ID, "withdraw", "", negotiation.Withdraw{Of: of})
+			return emit(cmd, a, func(w io.Writer) { fmt.Fprintf(w, words, a.ID[:8]) })
 		}),
 	})
 	c.Flags().BoolVar(&proposal, "proposal", false, "the agreement itself, which you proposed")

@@ -207,10 +207,22 @@ func (t *demoTable) prepareLie(ctx context.Context, n *demoNetwork) (err error) 
 			return err
 		}
 	}
-	if err := exchangeMessage(vaultOf(copies[0].dir), vaultOf(copies[1].dir), t.cenia.name); err != nil {
+	if err := exchangeIn(copies[0].dir, copies[1].dir, t.cenia.name); err != nil {
 		return fmt.Errorf("putting the second message in: %w", err)
 	}
 	return copyVault(t.aldmark.dir, copies[0].dir)
+}
+
+// exchangeIn opens the vaults of two folders for exchangeMessage.
+func exchangeIn(to, from, name string) (err error) {
+	var open [2]*vault.Vault
+	for i, dir := range []string{to, from} {
+		if open[i], err = vault.Open(vaultOf(dir), []byte(demoPassphrase)); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, open[i].Close()) }()
+	}
+	return exchangeMessage(open[0], open[1], name)
 }
 
 func vaultOf(dir string) string { return filepath.Join(dir, "vault.db") }
@@ -245,26 +257,15 @@ func copyVault(dir, from string) error {
 
 // exchangeMessage replaces what one vault is going to tell a contact in a room by
 // what another one would.
-func exchangeMessage(to, from, name string) (err error) {
-	open := func(path string) (*vault.Vault, error) { return vault.Open(path, []byte(demoPassphrase)) }
-	a, err := open(to)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, a.Close()) }()
-	b, err := open(from)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
+func exchangeMessage(to, from *vault.Vault, name string) error {
 	var other []byte
-	if err := b.View(func(tx *vault.Tx) error {
+	if err := from.View(func(tx *vault.Tx) (err error) {
 		_, _, other, err = signalFor(tx, name)
 		return err
 	}); err != nil {
 		return err
 	}
-	return a.Update(func(tx *vault.Tx) error {
+	return to.Update(func(tx *vault.Tx) error {
 		who, id, _, err := signalFor(tx, name)
 		if err != nil {
 			return err

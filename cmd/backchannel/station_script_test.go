@@ -20,6 +20,8 @@ import (
 //
 //	answers SOCKET   wait until a station answers there
 //	oneline FILE     FILE is one line that begins with "backchannel: "
+//	seat FOLDER      give the station of the folder, which does not run, a seat in
+//	                 a room; what was said there is in $said and so on (seat_test.go)
 func TestStationScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/station",
@@ -50,6 +52,13 @@ func TestStationScripts(t *testing.T) {
 					<-tick.C
 				}
 				ts.Fatalf("no station answers at %s", args[0])
+			},
+			"seat": func(ts *testscript.TestScript, neg bool, args []string) {
+				statements, err := seatDown(ts.MkAbs(args[0]))
+				ts.Check(err)
+				for name, id := range statements {
+					ts.Setenv(name, id.String()[:12])
+				}
 			},
 			"oneline": func(ts *testscript.TestScript, neg bool, args []string) { oneErrorLine(ts, neg, args, false) },
 		},

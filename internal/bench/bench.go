@@ -95,6 +95,7 @@ type plan struct {
 	memory   int   // circuits whose memory is measured
 	stations []int // connections to an entry
 	tls      int   // most circuits of a round with everything in TLS, which no network does
+	flight   int   // most circuits of rounds of which several are under way
 }
 
 // cells are the sizes that a network may choose.
@@ -103,11 +104,11 @@ var cells = []int{256, 512, 1024}
 func planOf(m Mode) plan {
 	switch m {
 	case Quick:
-		return plan{20 * time.Second, 9, []int{10_000, 100_000}, []int{20_000}, 0, 10_000, 20_000, 32, 1 << 16, []int{200}, 20_000}
+		return plan{20 * time.Second, 9, []int{10_000, 100_000}, []int{20_000}, 0, 10_000, 20_000, 32, 1 << 16, []int{200}, 20_000, 20_000}
 	case Full:
-		return plan{20 * time.Minute, 15, []int{10_000, 100_000, 1_000_000, 4_000_000}, []int{10_000, 100_000, 1_000_000}, 200_000, 100_000, 100_000, 256, 1 << 20, []int{500, 2000, 9000, 25_000}, 1_000_000}
+		return plan{20 * time.Minute, 15, []int{10_000, 100_000, 1_000_000, 4_000_000}, []int{10_000, 100_000, 1_000_000}, 200_000, 100_000, 100_000, 256, 1 << 20, []int{500, 2000, 9000, 25_000}, 1_000_000, 1_000_000}
 	default:
-		return plan{105 * time.Second, 9, []int{10_000, 100_000, 1_000_000}, []int{10_000, 100_000, 1_000_000}, 20_000, 50_000, 100_000, 64, 1 << 18, []int{2000}, 100_000}
+		return plan{105 * time.Second, 9, []int{10_000, 100_000, 1_000_000}, []int{10_000, 100_000, 1_000_000}, 20_000, 50_000, 100_000, 64, 1 << 18, []int{2000}, 100_000, 100_000}
 	}
 }
 

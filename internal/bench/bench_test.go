@@ -19,7 +19,7 @@ import (
 )
 
 // tiny is a plan that touches everything in a moment.
-var tiny = plan{time.Minute, 3, []int{200}, []int{100}, 60, 100, 50, 4, 1 << 14, []int{3}, 100}
+var tiny = plan{time.Minute, 3, []int{200}, []int{100}, 60, 100, 50, 4, 1 << 14, []int{3}, 100, 100}
 
 func tinyReport(t *testing.T, deadline time.Time) *Report {
 	t.Helper()
@@ -217,6 +217,29 @@ func TestChainCarries(t *testing.T) {
 					}
 				}
 			}
+			if l == nil {
+				return
+			}
+			// Several at once: the same bytes are other cells in each round.
+			in := make([]byte, n*cell)
+			var answers []byte
+			first := c.round + 1
+			if err := l.carryAtOnce(inFlight, asCells.round, in, func(b []byte) { answers = append(answers, b...) }); err != nil {
+				t.Fatal(err)
+			}
+			if len(answers) != inFlight*len(in) {
+				t.Fatalf("%d bytes came back", len(answers))
+			}
+			for k := range inFlight {
+				for i, ring := range rings {
+					got, want := answers[(k*n+i)*cell:(k*n+i+1)*cell], make([]byte, cell)
+					ring.Open(first+uint64(k), got)
+					rings[i^1].Seal(first+uint64(k), want) // adds what the relays strip
+					if !bytes.Equal(got, want) {
+						t.Fatalf("round %d of %d at once: circuit %d got %x…, want %x…", k+1, inFlight, i, got[:4], want[:4])
+					}
+				}
+			}
 		})
 	}
 }
@@ -227,13 +250,16 @@ func TestLineFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.sets[1].Erase()
 	l, err := newLine(c, asCells, func(int) (Conn, Conn, error) { return plainPair("tcp") })
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.sets[1].Erase()
 	if err := l.carry(asCells.round, make([]byte, 4*256), func([]byte) {}); err == nil || !strings.Contains(err.Error(), "relay 2") {
 		t.Errorf("error: %v", err)
+	}
+	if err := l.carryAtOnce(inFlight, asCells.round, make([]byte, 4*256), func([]byte) {}); err == nil || !strings.Contains(err.Error(), "relay 2") {
+		t.Errorf("several at once: %v", err)
 	}
 	if err := l.close(); err == nil {
 		t.Error("the failure is forgotten")

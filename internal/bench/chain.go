@@ -89,13 +89,15 @@ func (c *chain) inMemory(in []byte, read func(answers []byte)) error {
 }
 
 // line is a chain whose relays are connected by sockets: the entry's end first.
-// Every relay is a goroutine that reads its neighbour's array, processes each chunk
-// as it comes, and sends on only what is whole.
+// A relay has a goroutine for each direction that reads its neighbour's array,
+// processes each chunk as it comes, and sends on only what is whole; as at a server,
+// chunks are processed one at a time.
 type line struct {
 	*chain
 	cargo  cargo
 	entry  Conn
 	conns  []Conn
+	nodes  []*sync.Mutex // each relay's one thread, on which it processes
 	served sync.WaitGroup
 	mu     sync.Mutex
 	failed error
@@ -115,7 +117,10 @@ var (
 
 // newLine connects the relays of c, each to the one before, the first to the entry.
 func newLine(c *chain, k cargo, pair func(hop int) (dialled, accepted Conn, err error)) (*line, error) {
-	l := &line{chain: c, cargo: k}
+	l := &line{chain: c, cargo: k, nodes: make([]*sync.Mutex, len(c.sets))}
+	for hop := range l.nodes {
+		l.nodes[hop] = new(sync.Mutex)
+	}
 	var before, next []Conn // each relay's connection to the one before and after
 	for hop := range c.sets {
 		d, a, err := pair(hop)
@@ -127,13 +132,16 @@ func newLine(c *chain, k cargo, pair func(hop int) (dialled, accepted Conn, err 
 	}
 	l.entry = next[0]
 	for hop, s := range c.sets {
-		r := &relay{set: s, round: k.round, cell: c.params.Cell, step: c.step(), up: before[hop]}
-		if hop < len(c.sets)-1 {
-			r.down = next[hop+1]
+		way := func(from, to Conn, begin func(round uint64) (*mix.Pass, error)) {
+			w := &way{node: l.nodes[hop], from: from, to: to, begin: begin, round: k.round, step: c.step()}
+			l.served.Go(func() { l.fail(fmt.Errorf("relay %d: %w", hop+1, w.serve())) })
 		}
-		l.served.Go(func() {
-			l.fail(fmt.Errorf("relay %d: %w", hop+1, r.serve()))
-		})
+		if hop == len(c.sets)-1 {
+			way(before[hop], before[hop], s.Turn)
+			continue
+		}
+		way(before[hop], next[hop+1], s.Forward)
+		way(next[hop+1], before[hop], s.Backward)
 	}
 	return l, nil
 }
@@ -165,10 +173,34 @@ var errClosed = errors.New("the chain was taken down")
 
 // carry sends in through the chain and hands over the chunks of what comes back.
 func (l *line) carry(what wire.Type, in []byte, read func(chunk []byte)) error {
-	l.round++
-	err := sendArray(l.entry, what, l.round, in, l.step(), &l.frame, true)
-	if err == nil {
-		err = readArray(l.entry, func(c wire.Chunk) error { read(c.Data); return nil })
+	return l.carryAtOnce(1, what, in, read)
+}
+
+// carryAtOnce sends in as so many rounds, one after the other without waiting for
+// what comes back.
+func (l *line) carryAtOnce(rounds int, what wire.Type, in []byte, read func(chunk []byte)) error {
+	answered := make(chan error, 1)
+	answers := func() (err error) {
+		for i := 0; i < rounds && err == nil; i++ {
+			err = readArray(l.entry, func(c wire.Chunk) error { read(c.Data); return nil })
+		}
+		return err
+	}
+	if rounds > 1 {
+		go func() { answered <- answers() }()
+	}
+	var err error
+	for i := 0; i < rounds && err == nil; i++ {
+		l.round++
+		err = sendArray(l.entry, what, l.round, in, l.step(), &l.frame, true)
+	}
+	if rounds > 1 {
+		if err != nil {
+			l.fail(err) // or who reads would wait for what was not sent
+		}
+		err = errors.Join(err, <-answered)
+	} else if err == nil {
+		err = answers()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -178,45 +210,39 @@ func (l *line) carry(what wire.Type, in []byte, read func(chunk []byte)) error {
 	return err
 }
 
-// relay is one hop of a line.
-type relay struct {
-	set        *mix.Set
-	round      wire.Type // what is a round; anything else is only moved
-	cell, step int
-	up, down   Conn // to the relay before and after; down is nil at the last
-	frame      []byte
-	idle       []byte // what leaves instead of the array when bytes are only moved
+// way is one direction of one hop of a line; at the last relay it is both.
+type way struct {
+	node     *sync.Mutex
+	from, to Conn
+	begin    func(round uint64) (*mix.Pass, error)
+	round    wire.Type // what is a round; anything else is only moved
+	step     int
+	frame    []byte
+	idle     []byte // what leaves instead of the array when bytes are only moved
 }
 
 // serve carries rounds until a connection ends, and says why it did.
-func (r *relay) serve() error {
+func (w *way) serve() error {
 	for {
-		if r.down == nil {
-			if err := r.relay(r.up, r.up, r.set.Turn); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := r.relay(r.up, r.down, r.set.Forward); err != nil {
-			return err
-		}
-		if err := r.relay(r.down, r.up, r.set.Backward); err != nil {
+		if err := w.carry(); err != nil {
 			return err
 		}
 	}
 }
 
-// relay takes one whole array from one neighbour and then sends one to another.
-func (r *relay) relay(from, to Conn, begin func(round uint64) (*mix.Pass, error)) error {
+// carry takes one whole array from one neighbour and then sends one to another.
+func (w *way) carry() error {
 	var ps *mix.Pass
 	var last wire.Chunk
-	err := readArray(from, func(c wire.Chunk) (err error) {
+	err := readArray(w.from, func(c wire.Chunk) (err error) {
 		last = c
-		if c.Type != r.round {
+		if c.Type != w.round {
 			return nil
 		}
+		w.node.Lock()
+		defer w.node.Unlock()
 		if ps == nil {
-			if ps, err = begin(c.Round); err != nil {
+			if ps, err = w.begin(c.Round); err != nil {
 				return err
 			}
 		}
@@ -226,17 +252,17 @@ func (r *relay) relay(from, to Conn, begin func(round uint64) (*mix.Pass, error)
 		return err
 	}
 	if ps == nil {
-		if uint64(len(r.idle)) != last.Total {
-			r.idle = make([]byte, last.Total)
+		if uint64(len(w.idle)) != last.Total {
+			w.idle = make([]byte, last.Total)
 		}
-		return sendArray(to, last.Type, last.Round, r.idle, r.step, &r.frame, false)
+		return sendArray(w.to, last.Type, last.Round, w.idle, w.step, &w.frame, false)
 	}
 	out, whole := ps.Output()
 	if !whole {
 		return errors.New("the array was not whole")
 	}
 	defer ps.Release()
-	return sendArray(to, last.Type, last.Round, out, r.step, &r.frame, true)
+	return sendArray(w.to, last.Type, last.Round, out, w.step, &w.frame, true)
 }
 
 // sendArray sends a whole array in chunks, through one frame buffer. Without fill

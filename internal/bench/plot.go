@@ -79,7 +79,7 @@ func (r *Report) plotRounds() chart {
 	for _, link := range []string{"memory", "unix", "tcp", "tls", "chain"} {
 		ours, limit := series{Name: link}, series{Name: "its limit", Dashed: true}
 		for _, x := range r.Chain {
-			if x.Link == link && x.Cell == cells[0] {
+			if x.Link == link && x.InFlight == 1 && x.Cell == cells[0] {
 				ours.points = append(ours.points, at(x.Circuits, x.Wall))
 				limit.points = append(limit.points, at(x.Circuits, x.LimitWall))
 			}

@@ -27,9 +27,9 @@ func (r *Report) Print(w io.Writer) {
 		}
 	})
 	section(w, "Round, both directions, 3 relays; limit: as many permuting copies, or the same bytes over the same sockets",
-		"link\tcell\tcircuits\twall\tCPU\tper cell and relay\tlimit wall\t÷ limit, wall\t÷ limit, CPU\tallocations\trepeats\t", func(row rowFunc) {
+		"link\tin flight\tcell\tcircuits\twall\tCPU\tper cell and relay\tlimit wall\t÷ limit, wall\t÷ limit, CPU\tallocations\trepeats\t", func(row rowFunc) {
 			for _, x := range r.Chain {
-				row("%s\t%d\t%s\t%s\t%s\t%.0f ns\t%s\t%s\t%s\t%.0f\t%d\t", x.Link, x.Cell, number(x.Circuits), seconds(x.Wall.Median), seconds(x.CPU.Median),
+				row("%s\t%d\t%d\t%s\t%s\t%s\t%.0f ns\t%s\t%s\t%s\t%.0f\t%d\t", x.Link, x.InFlight, x.Cell, number(x.Circuits), seconds(x.Wall.Median), seconds(x.CPU.Median),
 					x.PerHop.Median, seconds(x.LimitWall.Median), x.OverWall, x.OverCPU, x.Mallocs, x.Wall.Repeats)
 			}
 		})

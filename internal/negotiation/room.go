@@ -208,6 +208,26 @@ func (r *Room) Opaque(prefix string) (list []*Statement) {
 	return list
 }
 
+// Forget erases the body of a statement under round/ or sign/ but for what is to stay
+// of it. The statement keeps its place, its id and its kind, so chains, heads and
+// vectors are what they were. The row that is returned takes the place of the kept
+// one.
+func (r *Room) Forget(id ID, stays []byte) (Row, error) {
+	s, ok := r.byID[id]
+	if !ok || !s.Kind.opaque() {
+		return Row{}, refused("only what was said for a blind round or a signing is erased by itself")
+	}
+	row := Row{From: s.From, To: s.To, At: s.At, ID: s.ID, Erased: true}
+	e := &Envelope{Version: r.charter.Plan.Version, Room: r.charter.Room, From: s.From, Seq: s.Seq, Prev: r.chainOf(row).at(s.Seq - 1),
+		Vector: s.Vector, Heads: s.heads, Time: uint64(s.Time.Unix()), Kind: s.Kind, Body: slices.Clone(stays)}
+	if s.Private() {
+		e.Class = ClassPrivate
+	}
+	clear(s.Raw)
+	s.Raw, row.Raw = e.Body, e.told()
+	return row, nil
+}
+
 func (r *Room) index(m MemberID) int { return slices.Index(r.members, m) }
 
 func (r *Room) memberOf(c Contact) (MemberID, bool) {

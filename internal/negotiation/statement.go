@@ -154,16 +154,16 @@ func (s *Statement) MarshalJSON() ([]byte, error) {
 }
 
 // Row is what a station keeps of a statement: the statement without vouch tags, and
-// when it came. Rows are only ever appended. Restore makes a room again from its
+// when it came. Rows are appended, and later only Forget changes one. Restore makes a room again from its
 // rows and its Local.
 type Row struct {
 	From MemberID
 	To   MemberID // zero for a statement to the room
 	At   time.Time
 	ID   ID
-	// Raw is the envelope without vouch tags. Of vouch keys and tags only the
-	// envelope is kept, with an empty body: Erased says so, and ID is then the only
-	// trace of what stood there.
+	// Raw is the envelope without vouch tags. Erased says that its body is not the one
+	// that it came with: of vouch keys and tags nothing is kept, of blind rounds that
+	// have ended what Forget left. ID is then the only trace of what stood there.
 	Raw    []byte
 	Erased bool
 	// Refused says why the bytes were not taken; Raw then has them as they came.

@@ -248,6 +248,46 @@ func TestRoundsOnce(t *testing.T) {
 	}
 }
 
+// A round does not wait for the answers of those before: several go forward before
+// the first comes back, and a forward and a backward array arrive side by side. Each
+// leaves whole, once, as soon as it is in, and no sooner.
+func TestRoundsInFlight(t *testing.T) {
+	for index := range 2 {
+		r := newRig(t, 3, index)
+		r.bring(stRunning)
+		R := r.p.FirstRound(r.id.Epoch)
+		const ahead = 5
+		for i := range uint64(ahead) {
+			r.give(r.upstream(), r.cells(wire.TypeForward, R+i, 4)...)
+			r.whole(wire.TypeForward, R+i, r.next)
+		}
+		for i := range uint64(ahead) {
+			there, back := r.cells(wire.TypeForward, R+ahead+i, 1), r.cells(wire.TypeBackward, R+i, 1)
+			if len(there) < 3 || len(there) != len(back) {
+				t.Fatalf("%d and %d chunks show nothing", len(there), len(back))
+			}
+			for k := range there {
+				if n := len(r.take(wire.TypeForward)) + len(r.take(wire.TypeBackward)); n > 0 {
+					t.Fatalf("relay %d: %d chunks left after %d of %d", index+1, n, k, len(there))
+				}
+				r.give(r.upstream(), there[k])
+				if k < len(there)-1 {
+					r.give(r.next, back[k])
+				}
+			}
+			r.whole(wire.TypeForward, R+ahead+i, r.next)
+			if n := len(r.take(wire.TypeBackward)); n > 0 {
+				t.Fatalf("relay %d: answers left with another round", index+1)
+			}
+			r.give(r.next, back[len(back)-1])
+			r.whole(wire.TypeBackward, R+i, r.upstream())
+		}
+		if len(r.dropped) > 0 {
+			t.Errorf("relay %d: rounds side by side are no offence", index+1)
+		}
+	}
+}
+
 func TestOneBatch(t *testing.T) {
 	for _, state := range []int{stRecords, stMixed, stReceipts} {
 		r := newRig(t, 3, 1)

@@ -127,31 +127,46 @@ func (w *progress) check(letters bool) {
 	}
 }
 
-// sent is what member i said in a round to each other party: messages, their bytes
-// without the header, and the bytes of the statements that carry them.
-func (p *parley) sent(i int, round string) (messages, bodies, statements int) {
-	p.t.Helper()
-	v, rows := p.view(i), map[negotiation.ID]int{}
-	said, err := p.s.Said(i)
-	p.must(err)
-	for _, r := range said {
-		rows[r.ID] = len(r.Raw)
-	}
-	var to negotiation.MemberID
+// tally is what member 0 says in a round to each other party, counted as it says it:
+// when the round has ended, it is erased.
+type tally struct {
+	g                            *game
+	seen                         map[negotiation.ID]bool
+	to                           negotiation.MemberID // zero: all are told
+	messages, bodies, statements int                  // bodies without the header
+}
+
+func (c *tally) look() {
+	p := c.g.p
+	v := p.view(0)
+	var rows map[negotiation.ID]int
 	for _, s := range v.Timeline {
 		m, err := conduct.ParseMessage(s.Raw)
-		if s.From != v.Self || !strings.HasPrefix(string(s.Kind), negotiation.PrefixRound) || err != nil || m.Of.String() != round || s.To != to && !to.IsZero() {
+		if s.From != v.Self || !strings.HasPrefix(string(s.Kind), negotiation.PrefixRound) || err != nil || m.Of.String() != c.g.id || c.seen[s.ID] || s.To != c.to && !c.to.IsZero() {
 			continue
 		}
-		to = s.To
-		messages++
-		bodies += len(m.Bytes) - blind.HeaderSize
-		statements += rows[s.ID]
+		if rows == nil {
+			rows = map[negotiation.ID]int{}
+			said, err := p.s.Said(0)
+			p.must(err)
+			for _, r := range said {
+				rows[r.ID] = len(r.Raw)
+			}
+		}
+		c.seen[s.ID], c.to = true, s.To
+		c.messages++
+		missing := 0
+		if s.Kind == "round/echo" && len(m.Bytes) < blind.HeaderSize { // said as the last of all, so erased as it was said
+			missing = blind.HeaderSize + blind.EchoSize - len(m.Bytes)
+		}
+		c.bodies += len(m.Bytes) + missing - blind.HeaderSize
+		if c.statements += rows[s.ID] + missing; missing > 0 {
+			c.statements++ // its length takes a byte more
+		}
 		if !s.Private() {
-			statements += (p.members - 2) * negotiation.TagSize
+			c.statements += (p.members - 2) * negotiation.TagSize
 		}
 	}
-	return messages, bodies, statements
 }
 
 // TestBlindRoundsOverTheNetwork plays blind rounds between real stations at the
@@ -204,7 +219,8 @@ func TestBlindRoundsOverTheNetwork(t *testing.T) {
 				g.answer(i)
 			}
 			w := &progress{g: &g, predicted: map[int]float64{}}
-			g.open(w.look)
+			sent := &tally{g: &g, seen: map[negotiation.ID]bool{}}
+			g.open(func() { w.look(); sent.look() })
 			w.check(c.letters)
 			for range g.parties {
 				c.params.Parties = append(c.params.Parties, blind.MemberID{byte(len(c.params.Parties))})
@@ -215,12 +231,11 @@ func TestBlindRoundsOverTheNetwork(t *testing.T) {
 			if r := p.round(0, g.id); r.State != "no match" {
 				t.Errorf("it ended as %s", r.State)
 			}
-			messages, bodies, statements := p.sent(0, g.id)
-			if want := c.params.PartyBytes(); bodies != want {
-				t.Errorf("%d bytes of messages went to each other party, the formula says %d", bodies, want)
+			if want := c.params.PartyBytes(); sent.bodies != want {
+				t.Errorf("%d bytes of messages went to each other party, the formula says %d", sent.bodies, want)
 			}
 			t.Logf("%s: %v until all have keys, %v from the answers to the result; each party sends %d messages, %d bytes, as statements %d",
-				c.name, g.ready, g.opened, messages, bodies, statements)
+				c.name, g.ready, g.opened, sent.messages, sent.bodies, sent.statements)
 			if took := g.ready + g.opened; c.bar > 0 && took >= c.bar {
 				t.Errorf("it took %v, the bar is %v", took, c.bar)
 			}
@@ -258,11 +273,11 @@ func TestAnswersLeaveOnTime(t *testing.T) {
 				p.must(err)
 			}
 		}
-		if n := len(p.arrivals(g.inputs)); n != 2 {
-			t.Errorf("%s: %d messages came before answers leave, not commitment and key alone", c.name, n)
+		got := p.arrivals(nil, g.inputs)
+		if len(got) != 2 {
+			t.Errorf("%s: %d messages came before answers leave, not commitment and key alone", c.name, len(got))
 		}
-		g.open(func() {})
-		got := p.arrivals(g.inputs)
+		g.open(func() { got = p.arrivals(got, g.inputs) })
 		if len(got) != 9 || want != nil && !slices.Equal(got, want) {
 			t.Errorf("%s: member 1 is heard as\n%s\nnot\n%s", c.name, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
@@ -270,15 +285,19 @@ func TestAnswersLeaveOnTime(t *testing.T) {
 	}
 }
 
-// arrivals is what member 0 heard of member 1 in its blind round: kind, size, and
-// when, counted from the moment at which answers left.
-func (p *parley) arrivals(inputs time.Time) (out []string) {
+// arrivals adds what member 0 has heard of member 1 in its blind round since it was
+// asked before: kind, size, and when, counted from the moment at which answers left.
+func (p *parley) arrivals(before []string, inputs time.Time) []string {
 	p.t.Helper()
 	v := p.view(0)
+	n := 0
 	for _, s := range v.Timeline {
-		if s.From != v.Self && strings.HasPrefix(string(s.Kind), negotiation.PrefixRound) {
-			out = append(out, fmt.Sprintf("%s of %d bytes, %v", s.Kind, len(s.Raw), s.At.Sub(inputs)))
+		if s.From == v.Self || !strings.HasPrefix(string(s.Kind), negotiation.PrefixRound) {
+			continue
+		}
+		if n++; n > len(before) {
+			before = append(before, fmt.Sprintf("%s of %d bytes, %v", s.Kind, len(s.Raw), s.At.Sub(inputs)))
 		}
 	}
-	return out
+	return before
 }

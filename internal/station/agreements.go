@@ -63,6 +63,7 @@ type SignedBy struct {
 type AgreementProposal struct {
 	Text     string    `json:"text,omitempty"`
 	Parties  []string  `json:"parties,omitempty" doc:"the others, by contact name or member identifier; all if left out"`
+	Apart    bool      `json:"apart,omitempty" doc:"this station only proposes it, and is no party"`
 	Level    string    `json:"level,omitempty" enum:"handshake,sealed,public" doc:"handshake if left out"`
 	Lapses   time.Time `json:"lapses" doc:"it is void unless all hold it by then"`
 	Packages []string  `json:"packages,omitempty" doc:"by identifier or the first digits of it"`
@@ -212,14 +213,19 @@ func (s *Station) ProposeAgreement(ctx context.Context, room string, p Agreement
 }
 
 func (b *batch) agreement(r *openRoom, doing string, p AgreementProposal) (*negotiation.Agreement, error) {
-	out := &negotiation.Agreement{Text: p.Text, Level: negotiation.Handshake, Lapses: uint64(max(0, p.Lapses.Unix())), Parties: []negotiation.MemberID{r.room.Self()}}
+	out := &negotiation.Agreement{Text: p.Text, Level: negotiation.Handshake, Lapses: uint64(max(0, p.Lapses.Unix())), Parties: []negotiation.MemberID{}}
 	if p.Level != "" {
 		if err := out.Level.UnmarshalText([]byte(p.Level)); err != nil {
 			return nil, fault(CodeInvalid, "%s: the level is handshake, sealed or public", doing)
 		}
 	}
-	if len(p.Parties) == 0 {
+	switch {
+	case p.Apart && len(p.Parties) == 0:
+		return nil, fault(CodeInvalid, "%s: name the parties, of which you are none", doing)
+	case len(p.Parties) == 0:
 		out.Parties = r.room.Members()
+	case !p.Apart:
+		out.Parties = append(out.Parties, r.room.Self())
 	}
 	for _, ref := range p.Parties {
 		m, err := b.member(r, ref)
@@ -258,6 +264,29 @@ func (b *batch) agreement(r *openRoom, doing string, p AgreementProposal) (*nego
 func (s *Station) ConsentAgreement(ctx context.Context, room, ref string) (AgreementInfo, error) {
 	return s.inAgreement(ctx, "consenting to the agreement", room, ref, func(b *batch, r *openRoom, a *negotiation.AgreementView) error {
 		_, err := b.say(r, &negotiation.Consent{Core: a.Core}, negotiation.MemberID{})
+		return err
+	})
+}
+
+// WithdrawConsent takes the own consent to an agreement back. It is too late once the
+// signing has begun, or everybody has confirmed.
+func (s *Station) WithdrawConsent(ctx context.Context, room, ref string) (AgreementInfo, error) {
+	const doing = "withdrawing the consent"
+	return s.inAgreement(ctx, doing, room, ref, func(b *batch, r *openRoom, a *negotiation.AgreementView) error {
+		for _, n := range a.Needed {
+			if n.Member == r.room.Self() && n.Consent != nil {
+				_, err := b.say(r, &negotiation.Withdraw{Of: *n.Consent}, negotiation.MemberID{})
+				return err
+			}
+		}
+		return fault(CodeConflict, "%s: there is no consent of yours to withdraw", doing)
+	})
+}
+
+// WithdrawAgreement takes an own proposal back.
+func (s *Station) WithdrawAgreement(ctx context.Context, room, ref string) (AgreementInfo, error) {
+	return s.inAgreement(ctx, "withdrawing the agreement", room, ref, func(b *batch, r *openRoom, a *negotiation.AgreementView) error {
+		_, err := b.say(r, &negotiation.Withdraw{Of: a.ID}, negotiation.MemberID{})
 		return err
 	})
 }

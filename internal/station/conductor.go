@@ -297,6 +297,54 @@ func forgetUses(tx *vault.Tx, r *openRoom, now time.Time) error {
 	return nil
 }
 
+// forget erases the messages of blind rounds and handshakes that have ended here:
+// nothing that comes later needs them, and whoever seized the station and had a
+// quantum computer one day could read the answers of all in them. Rounds that this
+// station never joined end by the clock, like all others.
+func (c *conductor) forget(tx *vault.Tx, r *openRoom, now time.Time) error {
+	spent := map[negotiation.ID][]*negotiation.Statement{}
+	for _, st := range r.room.Statements() {
+		if of, _, ok := conduct.Spent(st); ok {
+			spent[of] = append(spent[of], st)
+		}
+	}
+	for _, kind := range []string{conduct.KindRound, conduct.KindHandshake} {
+		under, err := tx.Machines(r.number, kind)
+		if err != nil {
+			return err
+		}
+		for _, m := range under {
+			delete(spent, negotiation.ID(m.ID))
+		}
+	}
+	if len(spent) == 0 {
+		return nil
+	}
+	over := map[negotiation.ID]bool{}
+	for _, v := range r.room.RoundsAt(now) {
+		over[v.ID] = !v.State.Live()
+	}
+	for _, a := range r.room.AgreementsAt(now) {
+		over[a.ID] = a.State.Final()
+	}
+	for of, list := range spent {
+		for _, st := range list {
+			if !over[of] {
+				break
+			}
+			_, left, _ := conduct.Spent(st)
+			row, err := r.room.Forget(st.ID, left)
+			if err != nil {
+				return err
+			}
+			if err := tx.ForgetRoomRow(r.number, row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (c *conductor) tick(tx *vault.Tx, r *openRoom, now time.Time) ([]saying, error) {
 	c.last = now
 	s := c.seat(tx, r, now)

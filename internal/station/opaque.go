@@ -25,6 +25,12 @@ type opaque interface {
 	wake(tx *vault.Tx, r *openRoom) (time.Time, error)
 }
 
+// forgetful is a driver that erases what nobody needs any more of what was said for
+// it. forget is called at the end of a transaction that changed a room.
+type forgetful interface {
+	forget(tx *vault.Tx, r *openRoom, now time.Time) error
+}
+
 // saying is what a driver says through the room, in the same transaction.
 type saying struct {
 	kind negotiation.Kind

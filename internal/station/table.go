@@ -193,6 +193,13 @@ func (b *batch) keep() error {
 		if r.room == nil {
 			continue
 		}
+		for _, d := range b.t.drivers {
+			if f, ok := d.(forgetful); ok {
+				if err := f.forget(b.tx, r, b.now); err != nil {
+					return err
+				}
+			}
+		}
 		if local := r.room.Local(); !slices.Equal(local, r.kept) {
 			if err := b.tx.PutLocal(r.number, local, r.room.Lasting()); err != nil {
 				return err

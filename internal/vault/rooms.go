@@ -129,6 +129,14 @@ func (tx *Tx) AddRoomRows(room int64, rows []negotiation.Row) error {
 	return nil
 }
 
+// ForgetRoomRow replaces what a room keeps of one statement by less
+// (negotiation.Room.Forget). What was there before is gone from the file and from the
+// log when Update returns.
+func (tx *Tx) ForgetRoomRow(room int64, r negotiation.Row) error {
+	tx.wipe = true
+	return tx.exec(`UPDATE room_rows SET raw = ?, erased = 1 WHERE room = ? AND id = ?`, r.Raw, room, r.ID[:])
+}
+
 // bytesOf binds an empty blob where nil would be NULL.
 func bytesOf(b []byte) []byte {
 	if b == nil {

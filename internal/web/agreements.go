@@ -28,6 +28,8 @@ func registerAgreements(api huma.API, s *station.Station) {
 	}{
 		{http.MethodGet, "", "agreement", "An agreement with exactly the text that is confirmed or signed", s.Agreement},
 		{http.MethodPost, "/consent", "consent", "Consent to the exact content of an agreement", s.ConsentAgreement},
+		{http.MethodPost, "/withdraw-consent", "withdraw-consent", "Take the own consent back, before the signing begins or everybody has confirmed", s.WithdrawConsent},
+		{http.MethodPost, "/withdraw", "withdraw-agreement", "Take an own proposal back", s.WithdrawAgreement},
 		{http.MethodPost, "/sign", "sign", "Sign an agreement; this ends deniability, and its warning must have been read", s.SignAgreement},
 		{http.MethodPost, "/stop", "stop-signing", "Take the own signature back, while the share has not left", s.StopSigning},
 	} {

@@ -58,6 +58,16 @@ func (c *Client) ConsentAgreement(ctx context.Context, room, id string) (station
 	return c.onAgreement(ctx, room, id, "consent")
 }
 
+// WithdrawConsent takes the own consent to an agreement back.
+func (c *Client) WithdrawConsent(ctx context.Context, room, id string) (station.AgreementInfo, error) {
+	return c.onAgreement(ctx, room, id, "withdraw-consent")
+}
+
+// WithdrawAgreement takes an own proposal back.
+func (c *Client) WithdrawAgreement(ctx context.Context, room, id string) (station.AgreementInfo, error) {
+	return c.onAgreement(ctx, room, id, "withdraw")
+}
+
 // SignAgreement signs an agreement.
 func (c *Client) SignAgreement(ctx context.Context, room, id string) (station.AgreementInfo, error) {
 	return c.onAgreement(ctx, room, id, "sign")

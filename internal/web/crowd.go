@@ -53,6 +53,7 @@ type crowded struct {
 	net.Conn
 	of    *Crowd
 	place netip.Prefix
+	owner string // of the program at the other end, if it is on this machine and known
 
 	// Under of.mu:
 	in    *list.List // where it is held, nil once it is not
@@ -66,7 +67,7 @@ func (c *Crowd) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &crowded{Conn: conn, of: c, place: placeOf(conn.RemoteAddr())}
+	x := &crowded{Conn: conn, of: c, place: placeOf(conn.RemoteAddr()), owner: ownerOf(conn)}
 	if old := c.admit(x); old != nil {
 		_ = old.Close() // its reader notices
 	}
@@ -195,4 +196,13 @@ func recognise(ctx context.Context, guest string) {
 	if old := x.of.invite(x, guest); old != nil {
 		_ = old.Close()
 	}
+}
+
+// ownerFor names the user of this machine whose program sends a request, "" if it
+// comes from elsewhere or that is not known.
+func ownerFor(ctx context.Context) string {
+	if x, ok := ctx.Value(crowdKey{}).(*crowded); ok {
+		return x.owner
+	}
+	return ""
 }

@@ -81,7 +81,7 @@ func (p *Pages) newVault(w http.ResponseWriter, r *http.Request) {
 		p.renderLocked(w, http.StatusUnprocessableEntity, lockedPage{Problem: problem})
 		return
 	}
-	g.set(w, "session", p.sessions.begin(p.device(r, g), p.s.Opening()), 0)
+	g.set(w, "session", p.sessions.begin(p.device(r, g), ownerFor(r.Context()), p.s.Opening()), 0)
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 

@@ -31,6 +31,15 @@ const hintPace = 400 * time.Millisecond
 type hub struct {
 	mu    sync.Mutex
 	pages map[*listener]struct{}
+	told  uint64 // how often anything was told
+}
+
+// count is how often anything was told. Something may happen after a page was made
+// and before its stream begins: it compares.
+func (h *hub) count() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.told
 }
 
 type listener struct {
@@ -58,6 +67,7 @@ func (h *hub) leave(l *listener) {
 func (h *hub) tell(all ...hint) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.told++
 	for l := range h.pages {
 		for _, x := range all {
 			l.pending[x] = struct{}{}
@@ -138,7 +148,7 @@ func (p *Pages) serveLive(v *visit) {
 	defer tick.Stop()
 	patience(rc)
 	defer func() { _ = rc.SetWriteDeadline(time.Time{}) }() // the connection serves others after it
-	if _, err := fmt.Fprint(w, "retry: 2000\nevent: hello\ndata: \n\n"); err != nil {
+	if _, err := fmt.Fprintf(w, "retry: 2000\nevent: hello\ndata: %d\n\n", p.live.count()); err != nil {
 		return
 	}
 	for {
@@ -150,6 +160,9 @@ func (p *Pages) serveLive(v *visit) {
 		case <-v.r.Context().Done():
 			return
 		case <-v.session.ctx.Done():
+			if p.ending.Load() {
+				return // nobody would answer the page that locked itself: it waits instead
+			}
 			// The page locks itself at once, without waiting for the next click.
 			_, _ = fmt.Fprint(w, "event: locked\ndata: \n\n")
 			_ = rc.Flush()

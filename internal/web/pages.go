@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"backchannel/internal/station"
@@ -36,6 +37,7 @@ type Pages struct {
 	live     hub
 	welcome  welcome
 	openOnce sync.Once
+	ending   atomic.Bool // the station stops
 	doc      *apiDocument
 }
 
@@ -167,6 +169,7 @@ func (p *Pages) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			p.ending.Store(true)
 			p.sessions.endAll()
 			return
 		case <-tick.C:

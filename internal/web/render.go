@@ -113,11 +113,13 @@ type frame struct {
 	Room    string // identifier of the room whose page this is, ""
 
 	RoomsUnread int
+	Told        uint64 // hints before the page was made
 }
 
 // show renders a screen inside the frame.
 func (p *Pages) show(v *visit, code int, screen string, body any) {
 	f := frame{Screen: screen, Token: v.session.form, Said: p.sessions.said(v.session), Body: body, Contact: v.r.PathValue("contact")}
+	f.Told = v.told
 	o := p.s.PageOptions()
 	f.Name, f.Notify = o.Name, o.Notify
 	var err error

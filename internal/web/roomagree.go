@@ -83,7 +83,7 @@ func (p *Pages) proposeAgreement(v *visit) {
 	page := agreementFormPage{Room: r, Text: lines(v.field("text")), Level: v.field("level"), Lapses: v.field("lapses"), Side: v.field("side"), Replaces: v.field("replaces")}
 	parties, packages := v.r.PostForm["party"], v.r.PostForm["package"]
 	problem := ""
-	lapses, err := time.ParseInLocation(fieldTime, page.Lapses, time.Local)
+	lapses, err := fieldMoment(page.Lapses)
 	if err != nil {
 		problem = p.text.say("newagreement.time")
 	}
@@ -345,7 +345,11 @@ func (p *Pages) proposeCommunique(v *visit) {
 	if !ok {
 		return
 	}
-	id, err := p.say(v, page.Room, "communique", map[string]any{"agreement": page.A.ID, "text": strings.TrimSpace(lines(v.field("text")))}, "")
+	text := strings.TrimSpace(lines(v.field("text")))
+	if page.A.State == "sealed" {
+		text = ""
+	}
+	id, err := p.seats.DraftCommunique(v.r.Context(), page.Room.Info.ID, page.A.ID.String(), text)
 	if err != nil {
 		page.Problem = p.text.sentence(err)
 		p.show(v, statusOf(err), "agreement", page)

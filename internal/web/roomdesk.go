@@ -42,6 +42,9 @@ type SeatDesk interface {
 	Signing(ctx context.Context, ref, agreement string) (SigningSeat, error)
 	Sign(ctx context.Context, ref, agreement string) error
 	StopSigning(ctx context.Context, ref, agreement string) error
+	// DraftCommunique takes words only for what was confirmed by handshake: what was
+	// signed is published word for word. It returns the identifier.
+	DraftCommunique(ctx context.Context, ref, agreement, text string) (string, error)
 	CommuniqueFile(ctx context.Context, ref, communique, self string) ([]byte, error)
 }
 

@@ -5,12 +5,23 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"backchannel/internal/station"
 )
 
 // The forms of a room. Every button of a form sends all of it, so that lines are
 // added and looked at without a script and nothing that was typed is lost.
+
+// fieldMoment reads a field of date and time, which browsers write with or without
+// seconds.
+func fieldMoment(s string) (time.Time, error) {
+	t, err := time.ParseInLocation(fieldTime, s, time.Local)
+	if err != nil {
+		t, err = time.ParseInLocation(fieldTime+":05", s, time.Local)
+	}
+	return t, err
+}
 
 // valueField is the control for what one issue is settled at.
 type valueField struct {

@@ -235,7 +235,7 @@ func (p *Pages) saveOffer(v *visit) {
 	}
 	var until *time.Time
 	if page.Until != "" {
-		t, err := time.ParseInLocation(fieldTime, page.Until, time.Local)
+		t, err := fieldMoment(page.Until)
 		if err != nil {
 			page.Problem = p.text.say("offer.time")
 			p.offerPage(v, http.StatusUnprocessableEntity, page, to, onlyIf)

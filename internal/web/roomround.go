@@ -92,8 +92,8 @@ func (p *Pages) proposeRound(v *visit) {
 
 // roundBody is the round as it is said. Whoever proposes opens first.
 func (p *Pages) roundBody(page roundFormPage, packages, parties []string) (map[string]any, string) {
-	leaves, err1 := time.ParseInLocation(fieldTime, page.Leaves, time.Local)
-	ends, err2 := time.ParseInLocation(fieldTime, page.Ends, time.Local)
+	leaves, err1 := fieldMoment(page.Leaves)
+	ends, err2 := fieldMoment(page.Ends)
 	if err1 != nil || err2 != nil {
 		return nil, p.text.say("newround.times")
 	}

@@ -230,6 +230,7 @@ func TestNegotiation(t *testing.T) {
 	p.show()
 	p.ownSide()
 	p.refusals(agenda)
+	p.news()
 	p.paper()
 	for i := range p.clients {
 		all, err := p.clients[i].Items(ctx, station.ItemFilter{})
@@ -346,6 +347,40 @@ func (p *parley) ownSide() {
 			p.t.Errorf("what %s sees has the own side of Borvia", p.names[i])
 		}
 	}
+}
+
+// news is marked as looked at as far as it was seen, and nothing was put aside.
+func (p *parley) news() {
+	p.t.Helper()
+	room := func() station.RoomInfo {
+		r, err := p.clients[2].Room(p.ctx, p.room)
+		p.must(err)
+		return r.RoomInfo
+	}
+	before := room()
+	if before.Unread == 0 || before.Unread >= before.Said {
+		p.t.Errorf("of %d statements %d are new", before.Said, before.Unread)
+	}
+	p.must(p.clients[2].MarkRoom(p.ctx, p.room, before.Mark))
+	p.say(1, "signal", negotiation.Signal{Text: "One more thing."})
+	p.await("one new thing", func() bool { return room().Unread == 1 })
+	p.must(p.clients[2].MarkRoom(p.ctx, p.room, before.Mark)) // late, from another page
+	if n := room().Unread; n != 1 {
+		p.t.Errorf("%d are new after an earlier look", n)
+	}
+	p.must(p.clients[2].MarkRoom(p.ctx, p.room, 0))
+	if n := room().Unread; n != 0 {
+		p.t.Errorf("%d are new after a look at everything", n)
+	}
+	for _, list := range []func() ([]station.Stray, error){
+		func() ([]station.Stray, error) { return p.clients[2].RefusedIn(p.ctx, p.room) },
+		func() ([]station.Stray, error) { return p.clients[2].Strays(p.ctx) },
+	} {
+		if all, err := list(); err != nil || len(all) != 0 {
+			p.t.Errorf("put aside: %+v, %v", all, err)
+		}
+	}
+	p.must(p.clients[2].EraseStrays(p.ctx))
 }
 
 func asJSON(t *testing.T, v any) string {

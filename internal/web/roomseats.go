@@ -124,6 +124,11 @@ func (d stationSeats) StopSigning(ctx context.Context, ref, agreement string) er
 	return err
 }
 
+func (d stationSeats) DraftCommunique(ctx context.Context, ref, agreement, text string) (string, error) {
+	q, err := d.s.ProposeCommunique(ctx, ref, agreement, text)
+	return q.ID, err
+}
+
 func (d stationSeats) CommuniqueFile(ctx context.Context, ref, communique, self string) ([]byte, error) {
 	return d.s.CommuniqueFile(ctx, ref, communique, self)
 }

@@ -13,6 +13,7 @@ import (
 type session struct {
 	form    string // token that every form repeats
 	device  string // identifier of the paired device, "" on this machine
+	owner   string // the user of this machine whose browser signed in, "" if not known
 	opening uint64 // of the vault: a session does not outlive it, however soon the next comes
 	touched time.Time
 	ctx     context.Context // ends with the session, and the live streams with it
@@ -37,7 +38,7 @@ func (s *sessions) init(now func() time.Time) {
 }
 
 // begin makes a session and returns its cookie's value.
-func (s *sessions) begin(device string, opening uint64) string {
+func (s *sessions) begin(device, owner string, opening uint64) string {
 	id := rand.Text()
 	ctx, end := context.WithCancel(context.Background())
 	s.mu.Lock()
@@ -52,18 +53,20 @@ func (s *sessions) begin(device string, opening uint64) string {
 		s.drop(oldest)
 	}
 	s.last = s.now()
-	s.all[id] = &session{form: rand.Text(), device: device, opening: opening, touched: s.last, ctx: ctx, end: end}
+	s.all[id] = &session{form: rand.Text(), device: device, owner: owner, opening: opening, touched: s.last, ctx: ctx, end: end}
 	return id
 }
 
 // find returns a session that has not ended. An act of the principal, other than
-// a page that refreshes itself, keeps it alive.
+// a page that refreshes itself, keeps it alive. Its cookie is worth something in the
+// hands of the device, or the user of this machine, that signed in: browsers send it
+// to every port of this machine, so a program of somebody else may have it.
 // One that was idle for longer than limit has ended, whether Run noticed or not.
-func (s *sessions) find(id, device string, opening uint64, act bool, limit time.Duration) *session {
+func (s *sessions) find(id, device, owner string, opening uint64, act bool, limit time.Duration) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found := s.all[id]
-	if found == nil || found.device != device {
+	if found == nil || found.device != device || found.owner != "" && found.owner != owner {
 		return nil
 	}
 	if found.opening != opening || limit > 0 && s.since(found.touched) >= limit {

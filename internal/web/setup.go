@@ -26,6 +26,7 @@ type Setup struct {
 	mux *http.ServeMux
 
 	mu      sync.Mutex
+	owner   string // the user of this machine who followed the link, "" if not known
 	pass    []byte
 	network []byte
 	info    station.NetworkInfo
@@ -83,6 +84,11 @@ func (s *Setup) enter(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusForbidden, s.text.say("setup.link"))
 		return
 	}
+	s.mu.Lock()
+	if s.owner == "" {
+		s.owner = ownerFor(r.Context())
+	}
+	s.mu.Unlock()
 	gateOf(r).set(w, "setup", s.key, 0)
 	http.Redirect(w, r, "/step/passphrase", http.StatusSeeOther)
 }
@@ -109,7 +115,10 @@ func (s *Setup) keyed(h http.HandlerFunc) http.HandlerFunc {
 				return
 			}
 		}
-		known := sameToken(gateOf(r).get(r, "setup"), s.key)
+		s.mu.Lock()
+		theirs := s.owner != "" && s.owner != ownerFor(r.Context()) // who has but the cookie
+		s.mu.Unlock()
+		known := sameToken(gateOf(r).get(r, "setup"), s.key) && !theirs
 		if !known || r.Method == http.MethodPost && !sameToken(r.PostFormValue("token"), s.key) {
 			s.refuse(w, http.StatusForbidden, s.text.say("setup.link"))
 			return
@@ -331,10 +340,11 @@ func (p *Pages) greet(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/unlock", http.StatusSeeOther)
 		return
 	}
-	id := p.sessions.begin("", p.s.Opening())
+	owner := ownerFor(r.Context())
+	id := p.sessions.begin("", owner, p.s.Opening())
 	g.set(w, "session", id, 0)
 	if len(p.welcome.said) > 0 {
-		if session := p.sessions.find(id, "", p.s.Opening(), true, 0); session != nil {
+		if session := p.sessions.find(id, "", owner, p.s.Opening(), true, 0); session != nil {
 			p.sessions.say(session, strings.Join(p.welcome.said, " "))
 		}
 		http.Redirect(w, r, "/", http.StatusSeeOther)

@@ -120,7 +120,7 @@ func (p *Pages) unlock(w http.ResponseWriter, r *http.Request) {
 		p.renderLocked(w, status, lockedPage{Problem: problem})
 		return
 	}
-	g.set(w, "session", p.sessions.begin(p.device(r, g), p.s.Opening()), 0)
+	g.set(w, "session", p.sessions.begin(p.device(r, g), ownerFor(r.Context()), p.s.Opening()), 0)
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
@@ -167,7 +167,7 @@ func (p *Pages) find(r *http.Request) *session {
 	}
 	act := r.Header.Get("X-Refresh") == "" && r.URL.Path != "/live"
 	limit := time.Duration(p.s.PageOptions().LockMinutes) * time.Minute
-	found := p.sessions.find(id, p.device(r, g), p.s.Opening(), act, limit)
+	found := p.sessions.find(id, p.device(r, g), ownerFor(r.Context()), p.s.Opening(), act, limit)
 	if found != nil && !g.Remote {
 		recognise(r.Context(), "here")
 	}

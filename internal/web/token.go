@@ -41,7 +41,7 @@ var scopes = map[string]station.Scope{
 	"communiques": station.ScopeRead, "communique-file": station.ScopeRead,
 	// What binds, and what a person would accept, is a person's to say.
 	"propose-round": owner, "join-round": owner, "decline-round": owner, "choose-round": owner,
-	"propose-agreement": owner, "consent": owner, "sign": owner, "stop-signing": owner, "seal-key": owner,
+	"propose-agreement": owner, "consent": owner, "withdraw-consent": owner, "withdraw-agreement": owner, "sign": owner, "stop-signing": owner, "seal-key": owner,
 	"propose-communique": owner, "approve-communique": owner, "release-communique": owner,
 
 	// Whom one meets, and what is erased, is a person's decision. forge is the

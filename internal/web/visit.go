@@ -15,6 +15,7 @@ type visit struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	session *session
+	told    uint64 // hints that were given before it, so that a page knows what it missed
 }
 
 // maxForm bounds a form without files; maxUpload one with.
@@ -37,7 +38,7 @@ func (p *Pages) guarded(h func(*visit)) http.HandlerFunc {
 			http.Redirect(w, r, "/unlock", http.StatusSeeOther)
 			return
 		}
-		v := &visit{w, r, session}
+		v := &visit{w, r, session, p.live.count()}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			limit := int64(maxForm)
 			if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {

@@ -2,6 +2,7 @@ package conduct
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -69,6 +70,29 @@ func ParseMessage(b []byte) (m Message, err error) {
 		return Message{}, refused("the message of a round or signing is malformed")
 	}
 	return m, nil
+}
+
+// stays is how much of a round's message is kept once the round has ended: the step
+// and the cell, by which a reader sees who had got how far.
+const stays = 2
+
+// Spent reports that nothing more of a statement's body is needed once its round, or
+// its agreement, has ended, and what then stays of it: what it is about, and of a
+// round step and cell. It is false for what has nothing to erase: other statements,
+// those of signing together, which prove what was signed, and those that were erased.
+func Spent(st *negotiation.Statement) (of negotiation.ID, left []byte, ok bool) {
+	m, err := ParseMessage(st.Raw)
+	keep := 0
+	if strings.HasPrefix(string(st.Kind), negotiation.PrefixRound) {
+		keep = stays
+	} else if st.Kind != kindKey && st.Kind != kindConfirm {
+		return of, nil, false
+	}
+	if err != nil || len(m.Bytes) <= keep {
+		return of, nil, false
+	}
+	m.Bytes = m.Bytes[:keep]
+	return m.Of, m.Encode(), true
 }
 
 // about reads a statement of this package that is about one round or agreement.

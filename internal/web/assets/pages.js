@@ -4,12 +4,18 @@
 "use strict";
 (() => {
   const body = document.body;
-  const fire = (name) => body.dispatchEvent(new CustomEvent("live:" + name));
+  const told = {}; // how often each name was fired
+  const fire = (name) => {
+    told["live:" + name] = (told["live:" + name] || 0) + 1;
+    body.dispatchEvent(new CustomEvent("live:" + name));
+  };
   const log = () => document.getElementById("log");
   let unseen = 0;
 
-  // Live updates.
-  let stream;
+  // Live updates. A stream that broke is opened again, after hours as well. Until
+  // then the page says that it may be old, claims nothing about the traffic, and
+  // sends nothing that would be lost.
+  let stream, lost = false, leaving = false, tell;
   const listen = () => {
     stream = new EventSource("/live");
     stream.addEventListener("traffic", () => fire("traffic"));
@@ -17,21 +23,69 @@
     stream.addEventListener("talk", (e) => fire("talk-" + e.data));
     stream.addEventListener("room", (e) => fire("room-" + e.data));
     stream.addEventListener("arrived", (e) => arrived(e.data));
-    stream.addEventListener("locked", () => location.replace("/unlock"));
-    let lost = false;
-    stream.addEventListener("error", () => { lost = true; });
-    stream.addEventListener("hello", () => { // after a gap, look at everything again
-      if (!lost) return;
+    stream.addEventListener("locked", () => { leaving = true; location.replace("/unlock"); });
+    stream.addEventListener("error", () => {
+      stream.close(); // whether somebody is there again is asked below
+      if (leaving) return;
+      if (!lost) tell = setTimeout(away, 2500); // a moment is not worth a word
+      lost = true;
+      setTimeout(look, 1000);
+    });
+    // After a gap, also the one between the making of the page and its stream, look at
+    // everything again.
+    stream.addEventListener("hello", (e) => {
+      clearTimeout(tell);
+      if (!lost && e.data === body.dataset.told) return;
       lost = false;
+      document.getElementById("away").hidden = true;
       fire("traffic"); fire("people");
-      if (log()) fire(log().dataset.room ? "room-" + log().dataset.room : "talk-" + log().dataset.contact);
+      if (body.dataset.about) fire(body.dataset.about);
+      for (const form of document.querySelectorAll("form[data-unkept]")) form.dispatchEvent(new Event("input"));
     });
   };
-  if (document.getElementById("people")) listen();
-  window.addEventListener("pagehide", () => stream && stream.close());
+  const away = () => {
+    document.getElementById("away").hidden = false;
+    const claim = document.querySelector("#facts a");
+    claim.className = "unusual";
+    claim.textContent = body.dataset.unknown;
+  };
+  const look = async () => {
+    let r = null;
+    try { r = await fetch("/part/facts", { headers: { "HX-Request": "true", "X-Refresh": "yes" } }); } catch { /* nobody there */ }
+    if (leaving) return;
+    if (!r || r.status >= 500) { setTimeout(look, 2000); return; }
+    if (r.status === 200) { listen(); return; }
+    // The station is there and does not know this page any more.
+    if (!document.querySelector("form[data-unkept], form[data-typed]:not([data-draft])")) { leaving = true; location.replace("/unlock"); return; }
+    clearTimeout(tell);
+    away();
+    document.getElementById("away").classList.add("again");
+  };
+  // Once htmx, which was loaded before, listens to what is fired.
+  if (document.getElementById("people")) document.addEventListener("DOMContentLoaded", listen);
+  body.addEventListener("input", (e) => { if (e.target.form) e.target.form.dataset.typed = "yes"; });
+  body.addEventListener("htmx:beforeRequest", (e) => { if (lost) e.preventDefault(); });
+  document.addEventListener("submit", (e) => { if (lost) { e.preventDefault(); e.stopPropagation(); away(); } }, true);
+  window.addEventListener("pagehide", () => { leaving = true; if (stream) stream.close(); });
   window.addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
   if (document.getElementById("picture")) setInterval(() => { if (!document.hidden) fire("tick"); }, 1000);
   setInterval(() => { if (!document.hidden) fire("traffic"); }, 15000);
+
+  // A part that is told of something while it is on its way was perhaps made before
+  // that; what htmx queues for it goes with the element that it replaces, and the new
+  // element listens only once it has settled. It is asked for once more.
+  const asked = new WeakMap();
+  body.addEventListener("htmx:beforeRequest", (e) => {
+    const names = (e.detail.elt.getAttribute("hx-trigger") || "").match(/live:[\w-]+/g) || [];
+    asked.set(e.detail.xhr, names.map((name) => [name, told[name]]));
+  });
+  const again = (e) => {
+    for (const [name, n] of asked.get(e.detail.xhr) || []) {
+      if (told[name] !== n) setTimeout(fire, 100, name.slice("live:".length));
+    }
+  };
+  body.addEventListener("htmx:afterRequest", again); // also of one that changed nothing
+  body.addEventListener("htmx:afterSettle", again);
 
   // Arrival: an announcement for screen readers, a notification if it was asked
   // for. Neither says from whom or what.
@@ -78,8 +132,12 @@
       timer = setTimeout(async () => {
         const data = new URLSearchParams({ token: form.elements.token.value, kind: form.dataset.kind, text: form.elements.text.value });
         if (form.elements.subject) data.set("subject", form.elements.subject.value);
-        const r = await fetch(form.dataset.draft, { method: "POST", body: data, headers: { "HX-Request": "true" } });
-        if (!going && r.ok) kept.textContent = await r.text();
+        let r = null;
+        form.dataset.unkept = "yes"; // until the station says otherwise
+        if (!lost) try { r = await fetch(form.dataset.draft, { method: "POST", body: data, headers: { "HX-Request": "true" } }); } catch { /* nobody there */ }
+        if (!r || r.status !== 200) return;
+        delete form.dataset.unkept;
+        if (!going) kept.textContent = await r.text();
       }, 700);
     });
   }
@@ -88,6 +146,10 @@
   if (signal) signal.addEventListener("keydown", (e) => {
     if (e.key === "Enter" && !e.shiftKey && !e.isComposing) { e.preventDefault(); signal.form.requestSubmit(); }
   });
+
+  // On a narrow screen the part of a room that is shown is in view among the others.
+  const tab = document.querySelector(".tabs [aria-current=page]");
+  if (tab) tab.scrollIntoView({ block: "nearest", inline: "center" });
 
   // How long a letter takes, before it is sent.
   for (const form of document.querySelectorAll("form[data-estimate]")) {

@@ -121,7 +121,7 @@ func newTab(t *testing.T, parent context.Context, base string) *tab {
 	t.Helper()
 	ctx, end := chromedp.NewContext(parent)
 	t.Cleanup(end)
-	ctx, cancel := context.WithTimeout(ctx, 8*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 12*time.Minute)
 	t.Cleanup(cancel)
 	b := &tab{t: t, ctx: ctx, base: base}
 	chromedp.ListenTarget(ctx, b.observe)
@@ -178,7 +178,7 @@ func (b *tab) expect(codes ...int) {
 func (b *tab) mayBreak() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.expected = append(b.expected, "net::ERR_", "a status of 502")
+	b.expected = append(b.expected, "net::ERR_", "a status of 502", "Error Code 502")
 }
 
 func (b *tab) run(actions ...chromedp.Action) {
@@ -204,18 +204,32 @@ func (b *tab) path() string {
 func (b *tab) click(selector string) {
 	b.t.Helper()
 	b.within(soon, "the control "+selector, func() bool { return b.has(selector) })
-	b.run(chromedp.ScrollIntoView(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible))
+	b.push(selector, chromedp.ScrollIntoView(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible))
+}
+
+// push does what clicks something. A part of the page that refreshes itself may be
+// replaced after its control was found and before it is clicked: then the browser
+// says that there is no such node, nothing was clicked, and it is looked for again.
+func (b *tab) push(what string, actions ...chromedp.Action) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, soon)
+	defer cancel()
+	for {
+		err := chromedp.Run(ctx, actions...)
+		if err == nil {
+			return
+		}
+		if gone := err.Error(); ctx.Err() != nil || !strings.Contains(gone, "node with given id") && !strings.Contains(gone, "Could not find node") && !strings.Contains(gone, "Node is detached") {
+			b.t.Fatalf("pressing %q at %s: %v", what, b.path(), err)
+		}
+	}
 }
 
 // press clicks the button or link with these words.
 func (b *tab) press(words string) {
 	b.t.Helper()
 	path := fmt.Sprintf(`//*[self::button or self::a or self::summary][normalize-space()=%q]`, words)
-	ctx, cancel := context.WithTimeout(b.ctx, soon)
-	defer cancel()
-	if err := chromedp.Run(ctx, chromedp.Click(path, chromedp.BySearch, chromedp.NodeVisible)); err != nil {
-		b.t.Fatalf("pressing %q at %s: %v", words, b.path(), err)
-	}
+	b.push(words, chromedp.Click(path, chromedp.BySearch, chromedp.NodeVisible))
 }
 
 func (b *tab) fill(selector, text string) {
@@ -233,8 +247,12 @@ func (b *tab) fill(selector, text string) {
 	b.run(chromedp.SendKeys(selector, text, chromedp.ByQuery))
 }
 
-// soon is how long the machine itself may take, which may be busy.
-const soon = 45 * time.Second
+// How long the machine itself may take, which may be busy, and how long the network,
+// which misses an epoch when the machine is.
+const (
+	soon    = 45 * time.Second
+	arrives = 3 * time.Minute
+)
 
 func (b *tab) has(selector string) bool {
 	var yes bool
@@ -247,12 +265,16 @@ func (b *tab) eval(script string, into any) {
 	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
 	defer cancel()
 	if err := chromedp.Run(ctx, chromedp.Evaluate(script, into)); err != nil {
-		// A page that is just being left has no script context, or never answers;
-		// whoever waits asks again.
-		if b.ctx.Err() != nil || !strings.Contains(err.Error(), "context") {
+		if b.ctx.Err() != nil || !leaving(err) {
 			b.t.Fatalf("%s: %v", script, err)
 		}
 	}
+}
+
+// leaving reports the errors of a page that is just being left: it has no script
+// context, or never answers. Whoever waits asks again.
+func leaving(err error) bool {
+	return strings.Contains(err.Error(), "context") || strings.Contains(err.Error(), "navigated")
 }
 
 func (b *tab) text() string {
@@ -304,7 +326,20 @@ func (b *tab) accessible(where string) {
 	script := `axe.run(document, {resultTypes: ["violations"]}).then((r) => JSON.stringify(r.violations
 		.filter((v) => v.impact === "serious" || v.impact === "critical")
 		.map((v) => v.id + ": " + v.help + ": " + v.nodes.map((n) => n.html.slice(0, 200) + " " + (n.any[0] || {}).message).join(" | "))))`
-	b.run(chromedp.Evaluate(axe+";0", nil), chromedp.Evaluate(script, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	// A page that goes on to another by itself is looked at once it has.
+	b.within(soon, "axe", func() bool {
+		err := chromedp.Run(b.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+			var loaded bool // once for a page: it is half a megabyte
+			if err := chromedp.Evaluate("typeof axe !== 'undefined'", &loaded).Do(ctx); err != nil || loaded {
+				return err
+			}
+			return chromedp.Evaluate(axe+";0", nil).Do(ctx)
+		}), chromedp.Evaluate(script, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+		if err != nil && !leaving(err) {
+			b.t.Fatal(err)
+		}
+		return err == nil
+	})
 	var list []string
 	if err := json.Unmarshal([]byte(found), &list); err != nil {
 		b.t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	cdp "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
@@ -49,7 +48,7 @@ func TestKeepAndDeny(t *testing.T) {
 	a.press("Send the letter")
 	a.sees(soon, "A chart")
 	b.visit("/c/" + toAldmark)
-	b.sees(2*time.Minute, "chart.png")
+	b.sees(arrives, "chart.png")
 	b.within(soon, "the preview", func() bool {
 		var wide int
 		b.eval("(document.querySelector('.preview img') || {}).naturalWidth || 0", &wide)
@@ -58,7 +57,7 @@ func TestKeepAndDeny(t *testing.T) {
 	b.accessible("a letter with a picture")
 	b.press("Acknowledge")
 	b.sees(soon, "you acknowledged it")
-	a.sees(time.Minute, "acknowledged")
+	a.sees(arrives, "acknowledged")
 
 	// A draft outlives the page; nothing of it is sent.
 	a.visit("/c/" + toBorvia + "?write=signal")
@@ -72,7 +71,7 @@ func TestKeepAndDeny(t *testing.T) {
 		t.Errorf("the draft is %q", draft)
 	}
 	a.press("Send")
-	b.sees(time.Minute, "Tell nobody about the lighthouse")
+	b.sees(arrives, "Tell nobody about the lighthouse")
 
 	// Search.
 	a.visit("/search")
@@ -150,7 +149,7 @@ func TestKeepAndDeny(t *testing.T) {
 	a.sees(soon, "Nothing was burned")
 	a.fill("#name", "Borvia")
 	a.press("Burn")
-	a.sees(time.Minute, "The contact is burned")
+	a.sees(arrives, "The contact is burned")
 	if strings.Contains(a.text(), "Borvia") {
 		t.Error("the contact is still there")
 	}
@@ -160,12 +159,12 @@ func TestKeepAndDeny(t *testing.T) {
 	b.accessible("panic")
 	b.fill("#word", "erase")
 	b.press("Erase everything now")
-	b.sees(time.Minute, "There is no vault")
+	b.sees(arrives, "There is no vault")
 	b.accessible("no vault")
 	b.fill("#passphrase", passphrase)
 	b.fill("#again", passphrase)
 	b.press("Make the vault")
-	b.sees(time.Minute, "Nobody yet.")
+	b.sees(arrives, "Nobody yet.")
 	st, err := borvia.s.Status(t.Context())
 	if err != nil || !st.Connected {
 		t.Errorf("after a panic the station is not connected: %v", err)

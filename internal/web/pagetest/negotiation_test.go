@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"backchannel/internal/web"
 )
@@ -84,6 +83,15 @@ func TestNegotiateOnPages(t *testing.T) {
 	a.accessible("an offer read aloud")
 	a.press("Make this offer")
 	a.sees(soon, "The offer is made. It binds nobody.")
+
+	// A draft is nobody else's, and is erased when it is not wanted.
+	a.sees(soon, "Only if Thursday goes well.")
+	b.visit(at + "/offers")
+	if strings.Contains(b.text(), "Thursday") {
+		t.Error("the other side sees a draft")
+	}
+	a.click(".kept form[action$='/drop'] button")
+	a.sees(soon, "The draft is erased.")
 
 	// The other side counters it, then takes it.
 	b.visit(at + "/offers")
@@ -227,6 +235,12 @@ func TestNegotiateOnPages(t *testing.T) {
 	a.press("Send my share of the signature")
 	a.sees(soon, "Your share is out.")
 
+	// The title is typed to erase the room.
+	b.visit(at + "/erase")
+	b.fill("#title", "Fisheries")
+	b.press("Erase the room")
+	b.sees(soon, "That is not the title. Nothing was erased.")
+
 	// Words for the public.
 	public := at + "/communique/" + tb.id("c1").String()
 	a.visit(public)
@@ -238,6 +252,6 @@ func TestNegotiateOnPages(t *testing.T) {
 	b.visit(public)
 	b.press("Release it")
 	b.sees(soon, "The communiqué is released.")
-	b.within(time.Second, "a page without a stamp", func() bool { return !b.has(".stamp") })
+	b.within(soon, "a page without a stamp", func() bool { return !b.has(".stamp") })
 	b.accessible("a released communiqué")
 }

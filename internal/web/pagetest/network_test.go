@@ -203,8 +203,8 @@ func acquaint(t *testing.T, a, b *seat) (idOfB, idOfA string) {
 			return err == nil && c.Ready
 		}
 	}
-	within(t, 2*time.Minute, "the stations to agree on keys", ready(a, k.ID))
-	within(t, 2*time.Minute, "the stations to agree on keys", ready(b, back.ID))
+	within(t, arrives, "the stations to agree on keys", ready(a, k.ID))
+	within(t, arrives, "the stations to agree on keys", ready(b, back.ID))
 	for p, id := range map[*seat]string{a: k.ID, b: back.ID} {
 		if _, err := p.s.Confirm(ctx, id); err != nil {
 			t.Fatal(err)

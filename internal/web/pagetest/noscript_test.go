@@ -3,7 +3,6 @@ package pagetest_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -18,7 +17,7 @@ func TestWithoutScripts(t *testing.T) {
 	n := startNetwork(t)
 	aldmark, borvia := n.seat(t, "Aldmark"), n.seat(t, "Borvia")
 	idOfB, idOfA := acquaint(t, aldmark, borvia)
-	within(t, 2*time.Minute, "the stations to be together", func() bool {
+	within(t, arrives, "the stations to be together", func() bool {
 		c, err := borvia.s.Contact(t.Context(), idOfA)
 		return err == nil && c.Together
 	})
@@ -32,7 +31,7 @@ func TestWithoutScripts(t *testing.T) {
 		}
 		return all
 	}
-	within(t, 2*time.Minute, "the signal to arrive", func() bool { return len(items(aldmark, true)) == 1 })
+	within(t, arrives, "the signal to arrive", func() bool { return len(items(aldmark, true)) == 1 })
 
 	b := open(t, aldmark.url)
 	b.run(emulation.SetScriptExecutionDisabled(true))
@@ -46,7 +45,7 @@ func TestWithoutScripts(t *testing.T) {
 
 	b.press("Acknowledge")
 	b.sees(soon, "you acknowledged")
-	within(t, 2*time.Minute, "the acknowledgement", func() bool {
+	within(t, arrives, "the acknowledgement", func() bool {
 		all := items(borvia, false)
 		return len(all) > 0 && all[0].State == station.ItemAcknowledged
 	})
@@ -54,7 +53,7 @@ func TestWithoutScripts(t *testing.T) {
 	b.fill("#text", "Thursday is possible.")
 	b.press("Send")
 	b.sees(soon, "Thursday is possible.")
-	within(t, 2*time.Minute, "the delivery", func() bool { return len(items(borvia, true)) == 1 })
+	within(t, arrives, "the delivery", func() bool { return len(items(borvia, true)) == 1 })
 	b.visit("/c/" + idOfB) // nothing refreshes itself
 	b.sees(soon, "delivered")
 
@@ -63,7 +62,7 @@ func TestWithoutScripts(t *testing.T) {
 	b.fill("#text", "Elements of a text.")
 	b.press("Send the letter")
 	b.sees(soon, "Non-paper")
-	within(t, 2*time.Minute, "the letter", func() bool { return len(items(borvia, true)) == 2 })
+	within(t, arrives, "the letter", func() bool { return len(items(borvia, true)) == 2 })
 
 	b.visit("/")
 	b.fill("#q", "possib")

@@ -26,7 +26,8 @@ import (
 var screenshots = flag.String("screenshots", "", "write a picture of every page into this folder")
 
 // TestScreenshots draws every page at a desk's and a phone's width, in light and
-// dark. Together they may have 4 MB.
+// dark; those that say less about how it looks in two of the four. Together they may
+// have 4 MB.
 func TestScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("draws the pages only when asked to by -screenshots FOLDER")
@@ -35,12 +36,9 @@ func TestScreenshots(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := startNetwork(t)
-	aldmark, borvia, cenia := n.seat(t, "Aldmark"), n.seat(t, "Borvia"), n.seat(t, "Cenia")
-	o := station.DefaultPageOptions
-	o.Name = "Aldmark"
-	if err := aldmark.s.SetPageOptions(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
+	tb := straitsTable(t, false)
+	tb.alarms, tb.strays, tb.news = nil, nil, 3
+	aldmark, borvia, cenia := n.seatAt(t, tb, 0), n.seat(t, "Borvia"), n.seat(t, "Cenia")
 	id, back := acquaint(t, aldmark, borvia)
 	unverified, err := aldmark.s.Invite(t.Context(), "Cenia", time.Hour)
 	if err != nil {
@@ -54,7 +52,7 @@ func TestScreenshots(t *testing.T) {
 		t.Fatal(err)
 	}
 	story(t, aldmark, borvia, id, back)
-	within(t, 2*time.Minute, "the third station", func() bool {
+	within(t, arrives, "the third station", func() bool {
 		k, err := aldmark.s.Contact(t.Context(), unverified.ID)
 		return err == nil && k.State == station.StateIntroduced
 	})
@@ -72,14 +70,18 @@ func TestScreenshots(t *testing.T) {
 	b.draw("locked", "/unlock")
 	f.draw("first-start", "/step/passphrase")
 	b.signIn()
-	for _, p := range []struct{ name, path string }{
-		{"desk", "/"}, {"conversation", "/c/" + id}, {"letter", "/c/" + id + "?write=letter"}, {"contact", "/c/" + id + "/about"}, {"meet", "/meet"},
-		{"invitation", "/meet/" + invited.ID}, {"words", "/meet/" + unverified.ID}, {"different-words", "/meet/" + unverified.ID + "/different"}, {"others", "/others"},
-		{"network", "/network"}, {"settings", "/settings"}, {"forge", "/forge?with=Borvia"}, {"search", "/search?q=thursday"}, {"burn", "/c/" + id + "/burn"},
-		{"help", "/help"}, {"interface", "/api"},
+	for _, p := range []struct {
+		name, path string
+		each       bool // in every width and light, not only light on a desk and dark on a phone
+	}{
+		{"desk", "/", true}, {"conversation", "/c/" + id, true}, {"words", "/meet/" + unverified.ID, true}, {"others", "/others", true},
+		{"letter", "/c/" + id + "?write=letter", false}, {"contact", "/c/" + id + "/about", false}, {"meet", "/meet", false}, {"invitation", "/meet/" + invited.ID, false},
+		{"different-words", "/meet/" + unverified.ID + "/different", false}, {"network", "/network", false}, {"settings", "/settings", false},
+		{"forge", "/forge?with=Borvia", false}, {"search", "/search?q=thursday", false}, {"burn", "/c/" + id + "/burn", false}, {"help", "/help", false}, {"interface", "/api", false},
 	} {
-		b.draw(p.name, p.path)
+		b.drawIn(p.each, p.name, p.path)
 	}
+	b.drawRooms(tb)
 	var total int64
 	files, err := filepath.Glob(filepath.Join(*screenshots, "*.png"))
 	if err != nil {
@@ -97,13 +99,69 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
-func (b *tab) draw(name, path string) {
+// drawRooms draws a negotiation: what it looks like in the middle, each screen of a
+// blind round, and how it ends.
+func (b *tab) drawRooms(tb *table) {
+	b.t.Helper()
+	tb.mu.Lock()
+	tb.news = 0
+	tb.mu.Unlock()
+	at := "/r/" + roomID
+	list := at + "/round/" + tb.id("r2").String()
+	for _, p := range []struct {
+		name, path string
+		each       bool
+	}{
+		{"room", at, true}, {"room-offers", at + "/offers", true}, {"room-private", at + "/private", true}, {"round-choose", list, true},
+		{"agreement", at + "/agreement/" + tb.id("a1").String(), true}, {"agreed", at + "/agreement/" + tb.id("a2").String(), true},
+		{"rooms", "/rooms", false}, {"room-new", "/rooms/new", false}, {"room-table", at + "/table", false}, {"room-agenda", at + "/agenda", false},
+		{"room-offer", at + "/offer?unsent=1", false}, {"room-text", at + "/s/" + tb.id("d2").String(), false}, {"room-about", at + "/about", false},
+		{"round-new", at + "/round?mode=list", false}, {"agreement-new", at + "/agreement", false}, {"communique", at + "/communique/" + tb.id("c1").String(), false},
+		{"not-understood", "/rooms/strays", false}, {"room-erase", at + "/erase", false}, {"seal-key", "/settings/key", false}, {"room-forge", "/rooms/forge", false},
+	} {
+		b.drawIn(p.each, p.name, p.path)
+	}
+	tb.mu.Lock()
+	tb.rounds[tb.id("r2").String()] = web.RoundSeat{Chosen: true, Hit: -1, Left: 2, Steps: 4, Done: 1, Words: "The packages are opened one after the other."}
+	tb.mu.Unlock()
+	tb.progress(b.t, tb.id("r2"), "inputs in", "opening")
+	b.draw("round-wait", list)
+	tb.mu.Lock()
+	tb.rounds[tb.id("r2").String()] = web.RoundSeat{Chosen: true, Hit: 2}
+	tb.mu.Unlock()
+	tb.progress(b.t, tb.id("r2"), "match")
+	b.draw("round-match", list)
+	for self := range tb.copies {
+		c := chair{tb, self}
+		for _, q := range c.view().Communiques {
+			if slices.Contains(q.Approved, tb.copies[self].Charter.Self) {
+				continue
+			}
+			if _, err := c.Say(b.t.Context(), roomID, sayingOf("approve", map[string]any{"of": tb.id("c1")})); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+	}
+	if _, err := (chair{tb, 1}).Say(b.t.Context(), roomID, sayingOf("release", map[string]any{"of": tb.id("c1")})); err != nil {
+		b.t.Fatal(err)
+	}
+	b.draw("communique-released", at+"/communique/"+tb.id("c1").String())
+	b.draw("room-timeline", at+"/timeline")
+}
+
+func (b *tab) draw(name, path string) { b.t.Helper(); b.drawIn(true, name, path) }
+
+// drawIn draws a page, in every width and light or in two that have both.
+func (b *tab) drawIn(each bool, name, path string) {
 	b.t.Helper()
 	for _, scheme := range []string{"light", "dark"} {
 		for _, size := range []struct {
 			name          string
 			width, height int64
 		}{{"desk", 1280, 860}, {"phone", 360, 740}} {
+			if !each && (scheme == "light") != (size.name == "desk") {
+				continue
+			}
 			var shot []byte
 			b.scheme(scheme)
 			b.width(size.width, size.height)
@@ -130,7 +188,7 @@ func story(t *testing.T, a, b *seat, toB, toA string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		within(t, 2*time.Minute, "delivery", func() bool {
+		within(t, arrives, "delivery", func() bool {
 			got, err := q.s.Item(t.Context(), it.ID)
 			return err == nil && got.State == station.ItemArrived
 		})
@@ -153,7 +211,7 @@ func story(t *testing.T, a, b *seat, toB, toA string) {
 	if _, err := b.s.Acknowledge(t.Context(), items[0].ID); err != nil {
 		t.Fatal(err)
 	}
-	within(t, time.Minute, "the acknowledgement", func() bool {
+	within(t, arrives, "the acknowledgement", func() bool {
 		it, err := a.s.Item(t.Context(), items[0].ID)
 		return err == nil && it.State == station.ItemAcknowledged
 	})

@@ -31,6 +31,7 @@ type table struct {
 	strays []*negotiation.Statement
 	// what the room refused, and what belongs to no room
 	refused []station.Stray
+	news    int // statements that were not looked at
 	rounds  map[string]web.RoundSeat
 	signs   map[string]web.SigningSeat
 	now     func() time.Time
@@ -79,7 +80,7 @@ func (c chair) view() *station.RoomView {
 
 func (c chair) info() station.RoomInfo {
 	v := c.view()
-	out := station.RoomInfo{ID: roomID, Title: c.title, State: "complete", Size: len(c.names), Names: c.names, Created: v.Created, Said: len(v.Timeline), Alarms: len(v.Alarms)}
+	out := station.RoomInfo{ID: roomID, Title: c.title, State: "complete", Size: len(c.names), Names: c.names, Created: v.Created, Said: len(v.Timeline), Alarms: len(v.Alarms), Unread: c.news}
 	for i, n := range c.names {
 		if i != c.self {
 			out.Members = append(out.Members, station.RoomMember{Contact: fmt.Sprint(i), Name: n, Member: c.copies[i].Charter.Self.String(), Verified: true})
@@ -129,7 +130,12 @@ func (c chair) DeclineRoom(context.Context, string) (station.RoomInfo, error) {
 
 func (c chair) EraseRoom(context.Context, string) error { return nil }
 
-func (c chair) MarkRoom(context.Context, string, int64) error { return nil }
+func (c chair) MarkRoom(context.Context, string, int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.news = 0
+	return nil
+}
 
 func (c chair) KeepOffer(_ context.Context, _ string, number uint64, offer json.RawMessage) (uint64, error) {
 	c.mu.Lock()
@@ -301,7 +307,7 @@ func (c chair) Chosen(_ context.Context, _, round string) (web.Choice, bool, err
 func (c chair) Choose(_ context.Context, _, round string, choice web.Choice) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.rounds[round] = web.RoundSeat{Chosen: true, Choice: choice, Hit: -1, Steps: 8, Done: 2}
+	c.rounds[round] = web.RoundSeat{Chosen: true, Choice: choice, Hit: -1}
 	return nil
 }
 
@@ -321,6 +327,15 @@ func (c chair) Sign(_ context.Context, _, agreement string) error {
 func (c chair) EndRound(context.Context, string, string) error { return nil }
 
 func (c chair) StopSigning(context.Context, string, string) error { return nil }
+
+func (c chair) DraftCommunique(ctx context.Context, ref, agreement, text string) (string, error) {
+	b, err := json.Marshal(map[string]string{"agreement": agreement, "text": text})
+	if err != nil {
+		return "", err
+	}
+	said, err := c.Say(ctx, ref, station.Saying{Kind: "communique", Body: b})
+	return said.ID, err
+}
 
 func (c chair) CommuniqueFile(context.Context, string, string, string) ([]byte, error) {
 	return []byte(`{"format":"backchannel communique 1"}`), nil
