@@ -16,12 +16,7 @@ func newBuffers(limit int) *buffers { return &buffers{limit: limit} }
 // take returns n bytes of any content.
 func (b *buffers) take(n int) []byte {
 	b.mu.Lock()
-	var f []byte
-	if k := len(b.free) - 1; k >= 0 {
-		f, b.free[k] = b.free[k], nil
-		b.free = b.free[:k]
-		b.bytes -= cap(f)
-	}
+	f := b.pop()
 	b.mu.Unlock()
 	if cap(f) < n { // the sizes of a network are few, so this soon stops
 		return make([]byte, n)
@@ -29,20 +24,28 @@ func (b *buffers) take(n int) []byte {
 	return f[:n]
 }
 
-// exactly returns memory of n bytes, of any content, that was kept as such; nil if
-// there is none.
-func (b *buffers) exactly(n int) []byte {
+// fitting returns n bytes, of any content, if what was kept last is of about that
+// size; if not it forgets it, or one of a size that nobody wants again would stay
+// in front of the others.
+func (b *buffers) fitting(n int) []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	k := len(b.free) - 1
-	if k < 0 || cap(b.free[k]) != n {
+	f := b.pop()
+	if cap(f) < n || cap(f) > n+n/4 {
 		return nil
 	}
-	f := b.free[k]
-	b.free[k] = nil
-	b.free = b.free[:k]
-	b.bytes -= n
 	return f[:n]
+}
+
+// pop gives out what was kept last; nil if there is nothing. Its caller holds the
+// lock.
+func (b *buffers) pop() (f []byte) {
+	if k := len(b.free) - 1; k >= 0 {
+		f, b.free[k] = b.free[k], nil
+		b.free = b.free[:k]
+		b.bytes -= cap(f)
+	}
+	return f
 }
 
 // admit changes how many bytes may be kept, and forgets what is too much.
@@ -50,11 +53,8 @@ func (b *buffers) admit(bytes int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.limit += bytes
-	for b.bytes > b.limit && len(b.free) > 0 {
-		k := len(b.free) - 1
-		b.bytes -= cap(b.free[k])
-		b.free[k] = nil
-		b.free = b.free[:k]
+	for b.bytes > b.limit {
+		b.pop()
 	}
 }
 

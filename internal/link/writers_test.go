@@ -192,7 +192,6 @@ func TestFramesHaveADeadlineOnlyWithin(t *testing.T) {
 		if err := s.end(); err != nil {
 			t.Fatal(err)
 		}
-		start = time.Now()
 		time.AfterFunc(2*frameTime, func() { _, _ = theirs.Write([]byte{3}) })
 		if _, err := s.Read(b); err != nil {
 			t.Fatalf("after a frame: %v", err)
@@ -253,31 +252,42 @@ func TestSocketSetsDeadlinesWhenItWaits(t *testing.T) {
 	}
 }
 
-// TestKeptFramesAreOfOneSize: what is kept for stations is given out for the same
-// size only, and never more than they pay for.
-func TestKeptFramesAreOfOneSize(t *testing.T) {
+// TestKeptFrames: what is kept for stations is given out where it fits, never more
+// than they pay for, and what fits nowhere does not stay in the way.
+func TestKeptFrames(t *testing.T) {
 	b := newBuffers(0)
-	b.put(make([]byte, 10))
-	if b.exactly(10) != nil {
+	b.put(make([]byte, 100))
+	if b.fitting(100) != nil {
 		t.Error("kept without room")
 	}
-	b.admit(25)
+	b.admit(250)
 	for range 3 {
-		b.put(make([]byte, 10))
+		b.put(make([]byte, 100))
 	}
-	if len(b.free) != 2 {
-		t.Errorf("%d are kept, want 2", len(b.free))
+	if b.bytes != 200 {
+		t.Errorf("%d bytes are kept, want 200", b.bytes)
 	}
-	if b.exactly(9) != nil || b.exactly(11) != nil {
-		t.Error("another size was given out")
+	if f := b.fitting(81); len(f) != 81 || b.bytes != 100 {
+		t.Errorf("%d bytes, %d are kept", len(f), b.bytes)
 	}
-	if f := b.exactly(10); len(f) != 10 || b.bytes != 10 {
-		t.Errorf("%d bytes, %d kept", len(f), b.bytes)
+	if b.fitting(79) != nil || b.bytes != 0 {
+		t.Error("too great a one was given out or stayed")
 	}
-	b.put(make([]byte, 10))
-	b.admit(-20)
-	if b.bytes != 0 || len(b.free) != 0 {
-		t.Errorf("%d bytes are kept, want none", b.bytes)
+	b.put(make([]byte, 100))
+	if b.fitting(101) != nil || b.bytes != 0 {
+		t.Error("too small a one was given out or stayed")
+	}
+	c := &wsConn{last: 199, spare: b}
+	mine := c.room()
+	b.put(mine[:199])
+	if got := c.room(); &got[0] != &mine[0] || len(got) != 200 {
+		t.Error("a frame's memory does not come back for the next")
+	}
+	b.put(make([]byte, 100))
+	b.put(make([]byte, 100))
+	b.admit(-150)
+	if b.bytes != 100 {
+		t.Errorf("%d bytes are kept, want 100", b.bytes)
 	}
 }
 

@@ -245,7 +245,7 @@ func (c *wsConn) readFrame() ([]byte, error) {
 func (c *wsConn) room() []byte {
 	n := max(c.last, leastMessage) + 1
 	if c.spare != nil {
-		if b := c.spare.exactly(n); b != nil {
+		if b := c.spare.fitting(n); b != nil {
 			return b
 		}
 	}

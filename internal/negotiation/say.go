@@ -183,13 +183,17 @@ func (r *Room) allowed(b Body, to MemberID, now time.Time) error {
 		case v.held != nil && a.Rev <= v.held.Rev:
 			return refused("a later agenda holds")
 		}
+		later := uint64(0)
 		for id, other := range v.agendas {
 			switch mine := id != b.Of && slices.Contains(other.Confirmed, r.self); {
 			case mine && other.Rev == a.Rev:
 				return refused("another agenda with number %d was confirmed already: propose number %d", a.Rev, v.highest+1)
 			case mine && other.Rev > a.Rev:
-				return refused("agenda %d, which is later, was confirmed already: propose number %d", other.Rev, v.highest+1)
+				later = max(later, other.Rev)
 			}
+		}
+		if later > 0 {
+			return refused("agenda %d, which is later, was confirmed already: propose number %d", later, v.highest+1)
 		}
 	case *Package:
 		return v.packageProblem(b)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"backchannel/internal/book"
 	"backchannel/internal/negotiation"
 	"backchannel/internal/sim/localnet"
 	"backchannel/internal/station"
@@ -230,6 +231,7 @@ func TestNegotiation(t *testing.T) {
 	p.ownSide()
 	p.refusals(agenda)
 	p.news()
+	p.paper()
 	for i := range p.clients {
 		all, err := p.clients[i].Items(ctx, station.ItemFilter{})
 		p.must(err)
@@ -287,6 +289,36 @@ func (p *parley) show() {
 		if err := show(f.by, f.statement, f.to); code(err) != f.code {
 			p.t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// paper writes Borvia's copy of the room down. Cenia, at another station, makes the
+// same of its script.
+func (p *parley) paper() {
+	p.t.Helper()
+	now := time.Now()
+	real, err := p.clients[1].ExportRoom(p.ctx, p.room, "Borvia", "json")
+	p.must(err)
+	if r, err := book.Read(real, now); err != nil || r.Said == 0 {
+		p.t.Errorf("the export does not read: %v", err)
+	}
+	if s := string(real); strings.Contains(s, "never less") || strings.Contains(s, p.room) || strings.Contains(s, p.view(1).Room.String()) {
+		p.t.Error("the export has the own side, or identifiers of the room")
+	}
+	script, err := p.clients[1].ExportRoom(p.ctx, p.room, "Borvia", "script")
+	p.must(err)
+	page, err := p.clients[1].ExportRoom(p.ctx, p.room, "Borvia", "html")
+	p.must(err)
+	forged, err := p.clients[2].ForgeRoom(p.ctx, script, "html")
+	p.must(err)
+	if string(page) != string(forged) {
+		p.t.Errorf("a forgery of the export has other bytes:\n%s\n%s", page, forged)
+	}
+	if _, err := p.clients[2].ForgeRoom(p.ctx, []byte(`{"format": "x"}`), "json"); code(err) != station.CodeInvalid {
+		p.t.Errorf("a script of another format: %v", err)
+	}
+	if _, err := p.clients[2].ExportRoom(p.ctx, "00000000", "", "json"); code(err) != station.CodeNotFound {
+		p.t.Errorf("a room that is not there: %v", err)
 	}
 }
 

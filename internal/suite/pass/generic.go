@@ -228,7 +228,9 @@ func addTo(o, a, b *sliced) {
 	o[4], o[5], o[6], o[7] = a[4]^b[4], a[5]^b[5], a[6]^b[6], a[7]^b[7]
 }
 
-// addConstant adds the S-box's constant in all lanes.
+// addConstant adds 0x63 in all lanes, what the S-box adds after its linear part.
+// substitute leaves it out; it is constant under MixColumns, so the round keys
+// carry it.
 func addConstant(b *sliced) {
 	b[0], b[1], b[5], b[6] = ^b[0], ^b[1], ^b[5], ^b[6]
 }

@@ -1,9 +1,5 @@
 package pass
 
-// substituted is what the S-box adds after its linear part. substitute leaves
-// it out; it is constant under MixColumns, so the round keys carry it.
-const substituted = 0x63
-
 // substitute is the AES S-box without its constant on 64 sliced bytes: the
 // circuit of Boyar and Peralta ("A small depth-16 circuit for the AES S-box",
 // 2012; names as there), 32 AND and 83 XOR. o and b may be the same.

@@ -219,7 +219,7 @@ func (b *tab) push(what string, actions ...chromedp.Action) {
 		if err == nil {
 			return
 		}
-		if gone := err.Error(); ctx.Err() != nil || !strings.Contains(gone, "node with given id") && !strings.Contains(gone, "Node is detached") {
+		if gone := err.Error(); ctx.Err() != nil || !strings.Contains(gone, "node with given id") && !strings.Contains(gone, "Could not find node") && !strings.Contains(gone, "Node is detached") {
 			b.t.Fatalf("pressing %q at %s: %v", what, b.path(), err)
 		}
 	}
@@ -247,8 +247,12 @@ func (b *tab) fill(selector, text string) {
 	b.run(chromedp.SendKeys(selector, text, chromedp.ByQuery))
 }
 
-// soon is how long the machine itself may take, which may be busy.
-const soon = 45 * time.Second
+// How long the machine itself may take, which may be busy, and how long the network,
+// which misses an epoch when the machine is.
+const (
+	soon    = 45 * time.Second
+	arrives = 3 * time.Minute
+)
 
 func (b *tab) has(selector string) bool {
 	var yes bool
@@ -324,14 +328,14 @@ func (b *tab) accessible(where string) {
 		.map((v) => v.id + ": " + v.help + ": " + v.nodes.map((n) => n.html.slice(0, 200) + " " + (n.any[0] || {}).message).join(" | "))))`
 	// A page that goes on to another by itself is looked at once it has.
 	b.within(soon, "axe", func() bool {
-		var loaded bool // once for a page: it is half a megabyte
-		if b.eval("typeof axe !== 'undefined'", &loaded); !loaded {
-			if err := chromedp.Run(b.ctx, chromedp.Evaluate(axe+";0", nil)); err != nil && !leaving(err) {
-				b.t.Fatal(err)
+		err := chromedp.Run(b.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+			var loaded bool // once for a page: it is half a megabyte
+			if err := chromedp.Evaluate("typeof axe !== 'undefined'", &loaded).Do(ctx); err != nil || loaded {
+				return err
 			}
-		}
-		err := chromedp.Run(b.ctx, chromedp.Evaluate(script, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
-		if err != nil && !leaving(err) && !strings.Contains(err.Error(), "axe is not defined") {
+			return chromedp.Evaluate(axe+";0", nil).Do(ctx)
+		}), chromedp.Evaluate(script, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+		if err != nil && !leaving(err) {
 			b.t.Fatal(err)
 		}
 		return err == nil

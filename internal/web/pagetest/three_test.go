@@ -14,9 +14,6 @@ import (
 	"backchannel/internal/negotiation/seal"
 )
 
-// arrives is how long something may take to another station, and to be shown there.
-const arrives = 3 * time.Minute
-
 // trio is three principals at their pages, in a room over a real network.
 type trio struct {
 	*testing.T
