@@ -12,6 +12,7 @@ import (
 
 	"backchannel/internal/book"
 	"backchannel/internal/negotiation"
+	"backchannel/internal/negotiation/conduct"
 	"backchannel/internal/vault"
 )
 
@@ -75,7 +76,7 @@ func (p *parley) source(i int) (src book.Source) {
 }
 
 // shape is what a room has, but for identifiers and seconds: who said what to whom in
-// which minute and how many bytes, who kept what, and what came of it.
+// which minute and how many bytes a station keeps of it, and what came of it.
 func shape(room *negotiation.Room, name func(negotiation.MemberID) string, now time.Time) (out []string) {
 	v := room.View(now, name)
 	for _, st := range room.Statements() {
@@ -86,8 +87,12 @@ func shape(room *negotiation.Room, name func(negotiation.MemberID) string, now t
 		if st.Body == nil { // said by stations, seconds after what they answer
 			at = ""
 		}
+		size := len(st.Raw)
+		if _, left, ok := conduct.Spent(st); ok { // a station erases the rest once it is over
+			size = len(left)
+		}
 		if st.Kind != "gossip" {
-			out = append(out, fmt.Sprintf("%s %s>%s %s %d", at, name(st.From), to, st.Kind, len(st.Raw)))
+			out = append(out, fmt.Sprintf("%s %s>%s %s %d", at, name(st.From), to, st.Kind, size))
 		}
 	}
 	for _, o := range v.Offers {
