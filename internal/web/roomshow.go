@@ -44,6 +44,14 @@ func (r *roomView) ShownLines() (out []shownLine) {
 	return out
 }
 
+// ShownMatters reports that something of it should be read before one goes on: what
+// was shown differs from what was heard, or does not fit.
+func (r *roomView) ShownMatters() bool {
+	return slices.ContainsFunc(r.Shown, func(s station.RoomShown) bool {
+		return s.State == station.ShownWritten || s.State == station.ShownInconsistent
+	})
+}
+
 // ShowTo are the members to whom a statement can be shown: it was said to the room by
 // another, and its tags are still here.
 func (r *roomView) ShowTo(id string) (out []station.TableMember) {
