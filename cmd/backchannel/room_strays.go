@@ -30,7 +30,10 @@ nothing. --erase erases those that belong to no room.`,
 			case erase && len(args) > 0:
 				return usage("what a room refused goes with the room: \"backchannel room erase\"")
 			case erase:
-				return c.EraseStrays(cmd.Context())
+				if err := c.EraseStrays(cmd.Context()); err != nil {
+					return err
+				}
+				return emit(cmd, map[string]bool{"erased": true}, func(w io.Writer) { fmt.Fprintln(w, "Erased: what belonged to no room here.") })
 			case len(args) > 0:
 				return showStrays(cmd, func(ctx context.Context) ([]station.Stray, error) { return c.RefusedIn(ctx, args[0]) })
 			}
