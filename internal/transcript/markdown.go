@@ -21,23 +21,28 @@ func WriteMarkdown(t Transcript) ([]byte, error) {
 		if e.Subject != "" {
 			fmt.Fprintf(&b, "\n**%s**\n", escape(e.Subject))
 		}
-		if e.Text != "" {
-			b.WriteByte('\n')
-			for l := range strings.SplitSeq(e.Text, "\n") {
-				if l != "" {
-					l = "    " + l
-				}
-				fmt.Fprintln(&b, l)
-			}
-		}
-		for i, a := range e.Attachments {
-			if i == 0 {
-				b.WriteByte('\n')
-			}
-			fmt.Fprintf(&b, "- %s, %s\n", escape(a.Name), escape(a.details()))
-		}
+		writeContent(&b, e.Text, e.Attachments)
 	}
 	return b.Bytes(), nil
+}
+
+// writeContent writes a text as it is, indented, and the names of files.
+func writeContent(b *bytes.Buffer, text string, files []Attachment) {
+	if text != "" {
+		b.WriteByte('\n')
+		for l := range strings.SplitSeq(text, "\n") {
+			if l != "" {
+				l = "    " + l
+			}
+			fmt.Fprintln(b, l)
+		}
+	}
+	for i, a := range files {
+		if i == 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(b, "- %s, %s\n", escape(a.Name), escape(a.details()))
+	}
 }
 
 // title is what stands on top.

@@ -37,17 +37,8 @@ func WriteHTML(t Transcript) ([]byte, error) {
 }
 
 // style is that of every page to print.
-const style = `body { max-width: 42em; margin: 2em auto; padding: 0 1em; font: 1.1em/1.55 Charter, "Iowan Old Style", Georgia, serif; color: #1d1b18; background: #fbfaf7 }
-article { border-top: 1px solid #ddd8ce; padding: 1em 0; break-inside: avoid }
-h2 { font-size: 1em; margin: 0 }
-h3 { font-size: 1em; font-style: italic; margin: .5em 0 }
-article > p { margin: 0; font-size: .85em; color: #5b554b }
-.text { white-space: pre-wrap; overflow-wrap: anywhere; margin: .7em 0 0 }
-ul { font-size: .85em; overflow-wrap: anywhere }
-@media print { body { margin: 0; max-width: none; background: none; color: #000; font-size: 11pt } article { break-inside: auto } h2, h3 { break-after: avoid } }
-`
-
-var page = template.Must(template.New("transcript").Parse(`<!DOCTYPE html>
+// pageHead is the beginning of every page to print, up to its title.
+const pageHead = `<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -60,7 +51,19 @@ var page = template.Must(template.New("transcript").Parse(`<!DOCTYPE html>
 </head>
 <body>
 <h1>{{.Title}}</h1>
-<p>{{.Self}} and {{.Other}}.</p>
+`
+
+const style = `body { max-width: 42em; margin: 2em auto; padding: 0 1em; font: 1.1em/1.55 Charter, "Iowan Old Style", Georgia, serif; color: #1d1b18; background: #fbfaf7 }
+article { border-top: 1px solid #ddd8ce; padding: 1em 0; break-inside: avoid }
+h2 { font-size: 1em; margin: 0 }
+h3 { font-size: 1em; font-style: italic; margin: .5em 0 }
+article > p { margin: 0; font-size: .85em; color: #5b554b }
+.text { white-space: pre-wrap; overflow-wrap: anywhere; margin: .7em 0 0 }
+ul { font-size: .85em; overflow-wrap: anywhere }
+@media print { body { margin: 0; max-width: none; background: none; color: #000; font-size: 11pt } article { break-inside: auto } h2, h3 { break-after: avoid } }
+`
+
+var page = template.Must(template.New("transcript").Parse(pageHead + `<p>{{.Self}} and {{.Other}}.</p>
 {{range .Rows}}<article>
 <h2>{{.Way}}</h2>
 <p>{{.When}} UTC, {{.Kind}}, {{.State}}</p>

@@ -108,21 +108,7 @@ func WriteRecordMarkdown(r Record) ([]byte, error) {
 			}
 			fmt.Fprintf(&b, "- %s\n", escape(l))
 		}
-		if e.Text != "" {
-			b.WriteByte('\n')
-			for l := range strings.SplitSeq(e.Text, "\n") {
-				if l != "" {
-					l = "    " + l
-				}
-				fmt.Fprintln(&b, l)
-			}
-		}
-		for i, a := range e.Files {
-			if i == 0 {
-				b.WriteByte('\n')
-			}
-			fmt.Fprintf(&b, "- %s, %s\n", escape(a.Name), escape(a.details()))
-		}
+		writeContent(&b, e.Text, e.Files)
 	}
 	return b.Bytes(), nil
 }
@@ -157,20 +143,7 @@ func WriteRecordHTML(r Record) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-var recordPage = template.Must(template.New("record").Parse(`<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width">
-<meta name="referrer" content="no-referrer">
-<title>{{.Title}}</title>
-<style>
-` + style + `</style>
-</head>
-<body>
-<h1>{{.Title}}</h1>
-<p>{{.People}}; the copy of {{.Self}}.</p>
+var recordPage = template.Must(template.New("record").Parse(pageHead + `<p>{{.People}}; the copy of {{.Self}}.</p>
 {{range .Remarks}}<p><em>{{.}}</em></p>
 {{end}}{{range .Rows}}<article>
 <h2>{{.Way}}</h2>

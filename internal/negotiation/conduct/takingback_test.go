@@ -1,0 +1,166 @@
+package conduct
+
+import (
+	"slices"
+	"testing"
+
+	"backchannel/internal/negotiation"
+)
+
+// A consent to a handshake, and the agreement itself, can be taken back until this
+// member has confirmed it to somebody, who may count it as confirmed from then on.
+func TestTakingBackAHandshake(t *testing.T) {
+	m := newMesh(t, 3, 49)
+	m.prepare(1)
+	b := m.agreement(negotiation.Handshake, 0, 1, 2)
+	id := m.say(0, b)
+	m.settle()
+	var consents []negotiation.ID
+	for i := range 3 {
+		if i == 2 {
+			m.settle()
+		}
+		consents = append(consents, m.say(i, &negotiation.Consent{Core: b.Core()}))
+	}
+	for i := range 2 {
+		for _, of := range []negotiation.ID{consents[i], id} {
+			if err := m.seat(i).CheckTakingBack(of); err != nil {
+				t.Errorf("before anything was confirmed: %v", err)
+			}
+		}
+	}
+	// 2 is heard by 0 and 1, which confirm to each other, and hears nobody.
+	var held [2][][]byte
+	for again := true; again; {
+		again = false
+		for i := range 3 {
+			for j := range 2 {
+				again = i != j && m.deliver(i, j) || again
+			}
+		}
+		for i := range 2 {
+			held[i] = append(held[i], m.lines[i][2]...)
+			m.lines[i][2] = nil
+		}
+	}
+	m.wantAgreement(id, negotiation.AgreementReady, 0, 1)
+	for i := range 2 {
+		for _, of := range []negotiation.ID{consents[i], id} {
+			if err := m.seat(i).CheckTakingBack(of); err == nil {
+				t.Errorf("%s takes back what it confirmed", names[i])
+			}
+		}
+		if err := m.seat(i).CheckTakingBack(m.agenda); err != nil {
+			t.Error(err)
+		}
+		m.lines[i][2] = held[i]
+	}
+	m.settle()
+	m.wantAgreement(id, negotiation.AgreementConfirmed, 0, 1, 2)
+}
+
+// Whoever takes a consent back while the agreement is being signed sends no share, and
+// nobody else's attempt goes on without it.
+func TestConsentTakenBackWhileSigning(t *testing.T) {
+	m := newMesh(t, 3, 50)
+	m.prepare(1)
+	b := m.agreement(negotiation.Sealed, 0, 1, 2)
+	id := m.say(0, b)
+	m.settle()
+	var consent negotiation.ID
+	for i := range 3 {
+		c := m.say(i, &negotiation.Consent{Core: b.Core()})
+		if i == 1 {
+			consent = c
+		}
+		m.settle()
+	}
+	m.sign(1, id)
+	m.sign(0, id)
+	m.settle()
+	m.say(1, &negotiation.Withdraw{Of: consent})
+	if p := m.progress(1, id); p.Approved {
+		t.Error("who took its consent back still signs")
+	}
+	if !slices.ContainsFunc(m.members[1].room.Opaque("sign/stop"), func(st *negotiation.Statement) bool { return st.From == m.id(1) }) {
+		t.Error("the others are not told")
+	}
+	if err := m.trySign(2, id); err != nil {
+		t.Fatal(err) // it has not heard of it
+	}
+	m.settle()
+	if got := m.members[0].room.Opaque("sign/share"); len(got) > 0 {
+		t.Error("a share left")
+	}
+	m.wantAgreement(id, negotiation.AgreementConsenting, 0, 1)
+	m.wantAgreement(id, negotiation.AgreementStalled, 2)
+	for i := range 3 {
+		if m.trySign(i, id) == nil {
+			t.Errorf("%s signs without all consents", names[i])
+		}
+	}
+	m.say(1, &negotiation.Consent{Core: b.Core()})
+	m.settle()
+	for i := range 3 {
+		m.sign(i, id)
+		m.settle()
+	}
+	m.wantAgreement(id, negotiation.AgreementSealed, 0, 1, 2)
+}
+
+// Whoever has a share of somebody cannot make it give up by taking back what the attempt
+// stands on: it waits for the rest, and holds the document as soon as anybody completes it.
+func TestConsentTakenBackAfterAShare(t *testing.T) {
+	m := newMesh(t, 2, 51)
+	m.prepare(1)
+	b := m.agreement(negotiation.Sealed, 0, 1)
+	id := m.say(0, b)
+	m.settle()
+	consents := map[int]negotiation.ID{}
+	for i := range 2 {
+		consents[i] = m.say(i, &negotiation.Consent{Core: b.Core()})
+		m.settle()
+	}
+	last := 0 // completes last, and cheats
+	if m.id(1) == *m.progress(0, id).Last {
+		last = 1
+	}
+	first := 1 - last
+	for i := range 2 {
+		m.sign(i, id)
+	}
+	shared := func(i int) bool {
+		return slices.ContainsFunc(m.members[i].room.Opaque("sign/share"), func(st *negotiation.Statement) bool { return st.From == m.id(i) })
+	}
+	for !shared(first) {
+		if !m.deliver(first, last) && !m.deliver(last, first) {
+			t.Fatal("nothing moves")
+		}
+	}
+	share := m.lines[first][last]
+	m.lines[first][last] = nil
+	cheat := m.members[last] // its room would refuse: it forgets that it signs
+	room, err := negotiation.Restore(cheat.room.Charter(), cheat.rows, nil, m.random)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := room.Say(&negotiation.Withdraw{Of: consents[last]}, negotiation.MemberID{}, m.clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.keep(last, c)
+	m.reload(last)
+	m.settle()
+	if !m.progress(first, id).Approved || m.agreed(first, id).State == negotiation.AgreementConsenting {
+		t.Error("who has sent its share gave up")
+	}
+	m.lines[first][last] = share
+	m.settle()
+	k, err := m.members[first].signs.load(m.seat(first), id)
+	if err != nil || !k.Approved {
+		t.Fatal("it does not wait for the rest", err)
+	}
+	if session, _, err := m.members[first].signs.session(m.seat(first), id, k); err != nil || session.Ended() {
+		t.Error("its attempt has ended", err)
+	}
+}
