@@ -238,7 +238,7 @@ type Outcome struct {
 
 // RoundsAt are the rounds as View shows them.
 func (r *Room) RoundsAt(now time.Time) []RoundView {
-	return listed(r.evaluate(seconds(now)).rounds, func(o *RoundView) (time.Time, ID) { return o.Time, o.ID })
+	return listed(r.inOrder(), r.evaluate(seconds(now)).rounds)
 }
 
 func (v *evaluation) evaluateRounds(r *Room) {

@@ -52,12 +52,12 @@ const lostSigning = "this station was restored from a backup, which has no signi
 
 // AgreementsAt are the agreements as View shows them.
 func (r *Room) AgreementsAt(now time.Time) []AgreementView {
-	return listed(r.evaluate(seconds(now)).agreements, func(a *AgreementView) (time.Time, ID) { return a.Time, a.ID })
+	return listed(r.inOrder(), r.evaluate(seconds(now)).agreements)
 }
 
 // CommuniquesAt are the communiqués as View shows them.
 func (r *Room) CommuniquesAt(now time.Time) []CommuniqueView {
-	return listed(r.evaluate(seconds(now)).communiques, func(q *CommuniqueView) (time.Time, ID) { return q.Time, q.ID })
+	return listed(r.inOrder(), r.evaluate(seconds(now)).communiques)
 }
 
 func (v *evaluation) evaluateAgreements(r *Room) {

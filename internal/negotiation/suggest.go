@@ -106,7 +106,7 @@ func (r *Room) Improve(now time.Time, p *Private, deal map[uint64]Value, count i
 // figures. Values in words cannot be weighed; an issue in words is left out.
 func (r *Room) aspects(now time.Time, p *Private) (list []aspect) {
 	v := r.evaluate(now)
-	for _, row := range v.table(r) {
+	for _, row := range v.table(r, r.inOrder()) {
 		a := aspect{issue: row.Issue, preference: p.Preferences[row.Issue.ID]}
 		if a.issue.Type == Text {
 			continue

@@ -1,7 +1,6 @@
 package negotiation
 
 import (
-	"bytes"
 	"cmp"
 	"maps"
 	"slices"
@@ -10,7 +9,7 @@ import (
 )
 
 // View is a room as a page shows it. It has no key, no tag and no contact. Lists are
-// ordered by the authors' times, then by id, so that members see one order.
+// in the order of inOrder, so that members see one order.
 type View struct {
 	Room        ID               `json:"room"`
 	Title       string           `json:"title"`
@@ -87,8 +86,9 @@ func (r *Room) View(now time.Time, names func(MemberID) string) *View {
 	for _, m := range r.members {
 		v.Members = append(v.Members, r.memberView(m, names))
 	}
-	v.Table = e.table(r)
-	for _, a := range listed(e.agendas, func(a *AgendaView) (time.Time, ID) { return a.Time, a.ID }) {
+	order := r.inOrder()
+	v.Table = e.table(r, order)
+	for _, a := range listed(order, e.agendas) {
 		switch {
 		case a.ID == e.heldID:
 			v.Agenda = &a
@@ -96,12 +96,12 @@ func (r *Room) View(now time.Time, names func(MemberID) string) *View {
 			v.Proposed = append(v.Proposed, a)
 		}
 	}
-	v.Packages = listed(e.packages, func(p *PackageView) (time.Time, ID) { return p.Time, p.ID })
-	v.Offers = listed(e.offers, func(o *OfferView) (time.Time, ID) { return o.Time, o.ID })
-	v.Rounds = listed(e.rounds, func(o *RoundView) (time.Time, ID) { return o.Time, o.ID })
-	v.Agreements = listed(e.agreements, func(a *AgreementView) (time.Time, ID) { return a.Time, a.ID })
-	v.Communiques = listed(e.communiques, func(q *CommuniqueView) (time.Time, ID) { return q.Time, q.ID })
-	v.Drafts = listed(e.drafts, func(d *DraftView) (time.Time, ID) { return d.Time, d.ID })
+	v.Packages = listed(order, e.packages)
+	v.Offers = listed(order, e.offers)
+	v.Rounds = listed(order, e.rounds)
+	v.Agreements = listed(order, e.agreements)
+	v.Communiques = listed(order, e.communiques)
+	v.Drafts = listed(order, e.drafts)
 	for i := range v.Drafts {
 		if d := &v.Drafts[i]; d.Base != nil && d.Problem == "" {
 			d.Changes = Diff(e.drafts[*d.Base].Text, d.Text)
@@ -110,7 +110,7 @@ func (r *Room) View(now time.Time, names func(MemberID) string) *View {
 	for _, n := range sortedKeys(r.local.Drafts) {
 		v.Unsent = append(v.Unsent, UnsentOffer{n, OfferDraft, r.local.Drafts[n]})
 	}
-	for _, s := range r.statements {
+	for _, s := range order {
 		switch {
 		case s.Kind == kindShow:
 			if u, ok := r.unshowable(s); ok {
@@ -125,12 +125,6 @@ func (r *Room) View(now time.Time, names func(MemberID) string) *View {
 			v.Timeline = append(v.Timeline, s)
 		}
 	}
-	slices.SortStableFunc(v.Timeline, func(a, b *Statement) int {
-		if sameChain(a, b) {
-			return cmp.Compare(a.Seq, b.Seq)
-		}
-		return cmp.Or(a.Time.Compare(b.Time), bytes.Compare(a.ID[:], b.ID[:]))
-	})
 	for _, n := range r.local.Refusals {
 		v.Refused += int(n)
 	}
@@ -178,20 +172,20 @@ func (r *Room) memberView(m MemberID, names func(MemberID) string) MemberView {
 
 // table lists each issue with the latest position of every member, as far as this
 // member was told.
-func (v *evaluation) table(r *Room) (rows []TableRow) {
+func (v *evaluation) table(r *Room, order []*Statement) (rows []TableRow) {
 	rows = []TableRow{}
 	if v.held == nil {
 		return rows
 	}
 	// Of one chain the last statement counts; of a member's several audiences the one
-	// that was spoken to last by its clock.
-	type place struct {
+	// that was spoken to last.
+	type cell struct {
 		member, to MemberID
 		issue      uint64
 	}
-	latest := map[place]Position{}
+	latest := map[cell]Position{}
 	put := func(s *Statement, issue uint64, value Value) {
-		k := place{s.From, s.To, issue}
+		k := cell{s.From, s.To, issue}
 		if old, ok := latest[k]; ok && r.byID[old.In].Seq > s.Seq {
 			return
 		}
@@ -214,17 +208,21 @@ func (v *evaluation) table(r *Room) (rows []TableRow) {
 			}
 		}
 	}
+	place := make(map[ID]int, len(order))
+	for n, s := range order {
+		place[s.ID] = n
+	}
 	for _, i := range v.held.Issues {
 		row := TableRow{Issue: i, Affects: i.affected(r.members), Positions: []Position{}}
 		for _, m := range r.members {
 			var found []Position
 			for _, to := range append([]MemberID{{}}, r.members...) {
-				if p, ok := latest[place{m, to, i.ID}]; ok && p.Value.fits(i) == nil {
+				if p, ok := latest[cell{m, to, i.ID}]; ok && p.Value.fits(i) == nil {
 					found = append(found, p)
 				}
 			}
 			if len(found) > 0 {
-				p := slices.MaxFunc(found, func(a, b Position) int { return cmp.Or(a.Time.Compare(b.Time), bytes.Compare(a.In[:], b.In[:])) })
+				p := slices.MaxFunc(found, func(a, b Position) int { return cmp.Compare(place[a.In], place[b.In]) })
 				p.Show = p.Value.Show(i)
 				row.Positions = append(row.Positions, p)
 			}
@@ -234,16 +232,14 @@ func (v *evaluation) table(r *Room) (rows []TableRow) {
 	return rows
 }
 
-func listed[T any](m map[ID]*T, by func(*T) (time.Time, ID)) []T {
-	list := []T{}
-	for _, t := range m {
-		list = append(list, *t)
+// listed are the objects in the order in which they were said.
+func listed[T any](order []*Statement, m map[ID]*T) []T {
+	list := make([]T, 0, len(m))
+	for _, s := range order {
+		if t := m[s.ID]; t != nil {
+			list = append(list, *t)
+		}
 	}
-	slices.SortFunc(list, func(a, b T) int {
-		at, ai := by(&a)
-		bt, bi := by(&b)
-		return cmp.Or(at.Compare(bt), bytes.Compare(ai[:], bi[:]))
-	})
 	return list
 }
 
