@@ -55,6 +55,7 @@ type member struct {
 	store memory
 	signs *Signings
 	key   *seal.Key
+	noted map[negotiation.MemberID]seal.PublicKey
 }
 
 // mesh is a room whose members have a line for each pair and direction.
@@ -98,7 +99,8 @@ func (m *mesh) ids(is ...int) (list []negotiation.MemberID) {
 
 func (m *mesh) seat(i int) *Seat {
 	x := m.members[i]
-	return &Seat{Room: x.room, Store: x.store, Lanes: 4, Now: m.clock, Random: m.random, Published: func() (*seal.Key, error) { return x.key, nil }}
+	return &Seat{Room: x.room, Store: x.store, Lanes: 4, Now: m.clock, Random: m.random, Published: func() (*seal.Key, error) { return x.key, nil },
+		Noted: func(m negotiation.MemberID) (k seal.PublicKey, ok bool) { k, ok = x.noted[m]; return k, ok }}
 }
 
 // keep is what a station does with a change: rows and lines.

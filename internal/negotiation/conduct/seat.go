@@ -49,6 +49,10 @@ type Seat struct {
 	// Published gives the station's published seal key, for agreements of level
 	// public; it may make one in this transaction.
 	Published func() (*seal.Key, error)
+	// Noted gives the key that a member's principal publishes, as the user noted it;
+	// ok is false if none is noted. At level public nothing is signed with another. Nil
+	// is as if none were.
+	Noted func(m negotiation.MemberID) (k seal.PublicKey, ok bool)
 }
 
 // ErrRefused is the error of what cannot be done now. The text says why.

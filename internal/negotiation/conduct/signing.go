@@ -121,6 +121,9 @@ func (g *Signings) Sign(s *Seat, id negotiation.ID) ([]Saying, error) {
 	if attempt > maxAttempts {
 		return nil, refused("it was tried too often: propose the agreement again")
 	}
+	if len(s.keysShown(a, attempt).other) > 0 {
+		return nil, refused("%v", seal.ErrOtherKey)
+	}
 	k.Approved = true
 	return g.begin(s, a, k, attempt)
 }
@@ -196,6 +199,10 @@ func (g *Signings) key(s *Seat, a *negotiation.AgreementView, k *signing) (*seal
 // hear gives a message to a session. What ends it is seen in its state; a message
 // for a session that has ended or is complete changes nothing.
 func (g *Signings) hear(s *Seat, a *negotiation.AgreementView, k *signing, session *seal.Session, from negotiation.MemberID, m Message) []Saying {
+	if session.Step() < seal.StepShare && len(s.keysShown(a, k.Attempt).other) > 0 {
+		session.Refuse(seal.ErrOtherKey)
+		return nil
+	}
 	out, err := session.Receive(seal.ID(from), m.Bytes)
 	if err != nil {
 		return nil // the session keeps why
@@ -429,6 +436,13 @@ func (g *Signings) Tick(s *Seat) ([]Saying, error) {
 				return nil, err
 			}
 			out = append(out, said...)
+		case k.Approved && !session.Ended() && session.Step() < seal.StepShare && len(s.keysShown(a, k.Attempt).other) > 0:
+			session.Refuse(seal.ErrOtherKey) // noted only now
+			said, err := g.settle(s, a, k, session)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, said...)
 		}
 	}
 	return out, nil
@@ -462,6 +476,11 @@ type Progress struct {
 	Shared   []negotiation.MemberID `json:"shared" doc:"whose share is here, the own included"`
 	Held     []negotiation.MemberID `json:"held" doc:"who says that it holds the signed text"`
 	Last     *negotiation.MemberID  `json:"last,omitempty" doc:"who sends its share last"`
+
+	// Keys are those that others showed in the latest attempt, at level public.
+	Keys map[negotiation.MemberID]seal.PublicKey `json:"keys,omitempty"`
+	// Other are those of them whose key is not the one that is noted.
+	Other []negotiation.MemberID `json:"other,omitempty"`
 }
 
 // Progress describes a signing.
@@ -501,6 +520,8 @@ func (g *Signings) Progress(s *Seat, id negotiation.ID) (p Progress, err error) 
 			p.Shared = once(p.Shared, st.From)
 		}
 	}
+	shown := s.keysShown(a, p.Attempt)
+	p.Keys, p.Other = shown.keys, shown.other
 	var third []seal.ID
 	var all []seal.ID
 	for _, m := range who {

@@ -26,6 +26,7 @@ func (e *InvalidError) Error() string { return "signing together: a party " + e.
 var (
 	ErrViewsDiffer = errors.New("signing together: the parties were told different things; compare the text and start again")
 	ErrDead        = errors.New("signing together: this attempt has ended; start another")
+	ErrOtherKey    = errors.New("signing together: a party came with another key than the one noted for it; nothing was signed; ask it by another way than this")
 	ErrSilent      = errors.New("signing together: nothing was decided yet that could be approved")
 )
 
@@ -146,6 +147,13 @@ func (s *Session) forget() {
 func (s *Session) Abort() {
 	if s.sig == nil {
 		_ = s.end(ErrDead)
+	}
+}
+
+// Refuse ends the attempt like Abort, and keeps why.
+func (s *Session) Refuse(why error) {
+	if s.sig == nil && !s.Ended() {
+		_ = s.end(why)
 	}
 }
 
