@@ -199,20 +199,61 @@ proposed. After everybody has consented and confirmed it is too late.`,
 }
 
 func agreementKeyCommand() *cobra.Command {
-	return clientCommand(&cobra.Command{
-		Use: "key", Short: "Show the key with which you sign at level public",
+	var forget bool
+	c := clientCommand(&cobra.Command{
+		Use: "key [CONTACT [KEY]]", Short: "Show the key with which you sign at level public, or note a contact's",
 		Long: `Show the key with which this station signs agreements of level public. It is made when
 it is first shown or used. Publish it where people look for what you say, or hand it to
 whoever shall check: whoever knows that it is yours can tell, with "backchannel verify
---key", that a communiqué has your signature. Nothing else is signed with it.`,
-		Example: "  backchannel agreement key",
-		Args:    cobra.NoArgs,
-		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
+--key", that a communiqué has your signature. Nothing else is signed with it.
+
+With a contact and a KEY, note the key that this contact publishes, from where it is
+published: at level public this station then signs with no other key of that contact.
+With a contact alone, show what is noted; --forget forgets it.`,
+		Example: "  backchannel agreement key\n  backchannel agreement key Borvia 4f5c…\n  backchannel agreement key Borvia --forget",
+		Args:    cobra.RangeArgs(0, 2),
+		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			if forget && len(args) != 1 {
+				return usage("--forget takes a contact and no key")
+			}
+			if len(args) > 0 {
+				return contactKey(cmd, c, args, forget)
+			}
 			key, err := c.SealKey(cmd.Context())
 			if err != nil {
 				return err
 			}
 			return emit(cmd, map[string]string{"key": key}, func(w io.Writer) { fmt.Fprintln(w, key) })
 		}),
+	})
+	c.Flags().BoolVar(&forget, "forget", false, "forget the key that is noted for the contact")
+	return c
+}
+
+// contactKey shows, notes or forgets the published key of a contact.
+func contactKey(cmd *cobra.Command, c *web.Client, args []string, forget bool) (err error) {
+	var k station.ContactInfo
+	switch {
+	case forget:
+		k, err = c.SetSealKey(cmd.Context(), args[0], "")
+	case len(args) == 1:
+		k, err = c.Contact(cmd.Context(), args[0])
+	case strings.TrimSpace(args[1]) == "":
+		return usage("the key is empty: use --forget to forget the one that is noted")
+	default:
+		k, err = c.SetSealKey(cmd.Context(), args[0], args[1])
+	}
+	if err != nil {
+		return err
+	}
+	return emit(cmd, map[string]string{"key": k.SealKey}, func(w io.Writer) {
+		switch name := contact.Printable(k.Name); {
+		case k.SealKey == "":
+			fmt.Fprintf(w, "No published key of %s is noted.\n", name)
+		case len(args) == 1:
+			fmt.Fprintln(w, k.SealKey)
+		default:
+			fmt.Fprintf(w, "Noted. At level public nothing is signed with another key of %s.\n", name)
+		}
 	})
 }

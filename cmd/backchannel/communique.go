@@ -29,7 +29,13 @@ The share leaves by itself once everybody has signed so far.`,
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s\n\n%s\nSign it? Write yes: ", contact.Printable(a.Text), a.Warning)
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s\n\n%s\n", contact.Printable(a.Text), a.Warning)
+				for _, n := range a.Needed {
+					if a.Level == "public" && !n.Self {
+						fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s.\n", contact.Printable(n.Name), keyState(n))
+					}
+				}
+				fmt.Fprint(cmd.ErrOrStderr(), "Sign it? Write yes: ")
 				line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 				if err != nil && !errors.Is(err, io.EOF) {
 					return err
@@ -76,8 +82,26 @@ func printSigning(cmd *cobra.Command, a station.AgreementInfo, err error) error 
 				how = "signs"
 			}
 			fmt.Fprintf(w, "  %s: %s\n", contact.Printable(n.Name), how)
+			if a.Level == "public" && !n.Self && !a.Agreed {
+				fmt.Fprintf(w, "    %s\n", keyState(n))
+			}
 		}
 	})
+}
+
+// keyState says how far the key of another signer is known to be its own.
+func keyState(n station.NeededConsent) string {
+	switch {
+	case n.OtherKey:
+		return "came with another key than the one that is noted; nothing was signed: ask by another way than this which is right"
+	case n.NotedKey != "" && n.Key != "":
+		return "with the key that is noted"
+	case n.NotedKey != "":
+		return "nothing is signed with another key than the one that is noted"
+	case n.Key != "":
+		return "with the key " + n.Key + ", and none is noted to compare it with"
+	}
+	return "no published key is noted: see \"backchannel agreement key\""
 }
 
 func communiqueCommand() *cobra.Command {

@@ -40,6 +40,9 @@ func (t *demoTable) sign(ctx context.Context, pack string) (station.AgreementInf
 		}
 	}
 	t.r.step("ready-to-sign", map[string]any{"agreement": a.ID}, "Cenia proposes an agreement on it. All three consent; it is not agreed before all have signed.")
+	if err := t.noteKeys(ctx); err != nil {
+		return none, err
+	}
 	for _, s := range t.all() {
 		if _, err := s.api.SignAgreement(ctx, t.room, a.ID); err != nil {
 			return none, fmt.Errorf("%s signs: %w", s.name, err)
@@ -60,12 +63,38 @@ func (t *demoTable) sign(ctx context.Context, pack string) (station.AgreementInf
 		}); err != nil {
 			return none, err
 		}
+		for _, n := range a.Needed {
+			if !n.Self && (n.NotedKey == "" || n.NotedKey != n.Key || n.OtherKey) {
+				return none, fmt.Errorf("%s did not compare the keys", s.name)
+			}
+		}
 		if len(a.Keys) != len(t.all()) || a.Signature == "" {
 			return none, fmt.Errorf("%s holds an agreement of %d keys", s.name, len(a.Keys))
 		}
 	}
 	t.r.step("signed", map[string]any{"agreement": a.ID, "signature": a.Signature}, "All three signed; each holds the one signature of all under the text.")
 	return a, nil
+}
+
+// noteKeys has every party note the keys that the others publish, so that nobody can
+// sign with a key that it disowns later.
+func (t *demoTable) noteKeys(ctx context.Context) error {
+	for _, s := range t.all() {
+		key, err := s.api.SealKey(ctx)
+		if err != nil {
+			return err
+		}
+		for _, o := range t.all() {
+			if o == s {
+				continue
+			}
+			if _, err := o.api.SetSealKey(ctx, s.name, key); err != nil {
+				return fmt.Errorf("%s notes a key: %w", o.name, err)
+			}
+		}
+	}
+	t.r.step("keys-noted", map[string]any{"keys": len(t.all())}, "Each publishes the key with which it signs, and notes those of the others: nothing is signed with another.")
+	return nil
 }
 
 // publish releases the communiqué and has the program check the file as a stranger

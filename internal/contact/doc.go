@@ -40,6 +40,10 @@ type Contact struct {
 	// Expiry is how long after it was delivered or read an own copy of an item is
 	// erased, in whole seconds; 0 is never.
 	Expiry time.Duration
+	// SealKey is the key of which its principal publishes that it signs with it, 32
+	// bytes, as the user noted it; empty if none is. Nothing is signed together with
+	// another at level public.
+	SealKey []byte
 
 	// Invitation is the text of an invitation that is out. It holds σ, from which
 	// the first chain can be computed again, so it must be emptied when somebody

@@ -51,6 +51,10 @@ type NeededConsent struct {
 	Signing   bool     `json:"signing" doc:"wants to sign, in the latest attempt"`
 	Shared    bool     `json:"shared" doc:"its share is here"`
 	Holds     bool     `json:"holds" doc:"it says that it holds the signed text"`
+
+	Key      string `json:"key,omitempty" doc:"at level public: the key with which it came"`
+	NotedKey string `json:"noted_key,omitempty" doc:"at level public: the key that it publishes, as noted here"`
+	OtherKey bool   `json:"other_key,omitempty" doc:"it came with another key than the one noted: nothing is signed with it"`
 }
 
 // SignedBy is a signer and its key.
@@ -158,6 +162,15 @@ func (t *table) agreementInfo(tx *vault.Tx, r *openRoom, a *negotiation.Agreemen
 		x := NeededConsent{
 			Member: n.Member.String(), Name: name(n.Member), Self: n.Member == self, Why: n.Why, Consented: n.Consented,
 			Signing: slices.Contains(p.Begun, n.Member), Shared: slices.Contains(p.Shared, n.Member), Holds: slices.Contains(p.Held, n.Member),
+		}
+		if a.Level == negotiation.Public && !x.Self {
+			if k, ok := p.Keys[n.Member]; ok {
+				x.Key = hex.EncodeToString(k[:])
+			}
+			if k, ok := notedKey(tx, r, n.Member); ok {
+				x.NotedKey = hex.EncodeToString(k[:])
+			}
+			x.OtherKey = slices.Contains(p.Other, n.Member)
 		}
 		if x.Self && !r.room.Frozen() {
 			open := a.State == negotiation.AgreementDrafting || a.State == negotiation.AgreementConsenting

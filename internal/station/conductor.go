@@ -73,7 +73,19 @@ func (m machines) Drop(kind string, id negotiation.ID) error {
 
 func (c *conductor) seat(tx *vault.Tx, r *openRoom, now time.Time) *conduct.Seat {
 	return &conduct.Seat{Room: r.room, Store: machines{tx, r.number}, Lanes: c.lanes, Now: now, Random: rand.Reader,
-		Published: func() (*seal.Key, error) { return sealKey(tx) }}
+		Published: func() (*seal.Key, error) { return sealKey(tx) },
+		Noted:     func(m negotiation.MemberID) (seal.PublicKey, bool) { return notedKey(tx, r, m) }}
+}
+
+// notedKey is the published key of a member, as the user noted it.
+func notedKey(tx *vault.Tx, r *openRoom, m negotiation.MemberID) (k seal.PublicKey, ok bool) {
+	for _, x := range r.room.Charter().Members {
+		if x.ID == m && m != r.room.Self() {
+			c, err := tx.Contact(contact.ID(x.Contact))
+			return k, err == nil && copy(k[:], c.SealKey) == len(k)
+		}
+	}
+	return k, false
 }
 
 // sealKey is the published seal key. It is made when it is first needed.

@@ -3,13 +3,16 @@ package station
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"backchannel/internal/contact"
 	"backchannel/internal/negotiation"
 	"backchannel/internal/negotiation/blind"
 	"backchannel/internal/negotiation/conduct"
@@ -440,6 +443,62 @@ func TestPublishedKey(t *testing.T) {
 	p.must(err)
 	if a.Seal == nil || !slices.ContainsFunc(a.Seal.Keys, func(k []byte) bool { return string(k) == first }) {
 		t.Errorf("%s: not signed with the published key", a.State)
+	}
+}
+
+// A member that comes with another key than the one noted for it gets no share, and
+// both the own user and the API are told. Contacts have what was noted after a restart.
+func TestNotedKey(t *testing.T) {
+	p, _ := newTalks(t, 2, 0)
+	publish := func(i int) (k seal.PublicKey) {
+		p.must(p.change(i, func(b *batch) error {
+			own, err := sealKey(b.tx)
+			k = own.Public()
+			return err
+		}))
+		return k
+	}
+	note := func(k seal.PublicKey) {
+		p.must(p.within(0, func(b *batch, r *openRoom) error {
+			i := slices.IndexFunc(r.room.Charter().Members, func(m negotiation.Member) bool { return m.ID != r.room.Self() })
+			_, err := b.tx.ChangeContact(contact.ID(r.room.Charter().Members[i].Contact), func(c *contact.Contact) { c.SealKey = k[:] })
+			return err
+		}))
+	}
+	own, theirs := publish(0), publish(1)
+	look := func(id negotiation.ID) (out NeededConsent, a AgreementInfo) {
+		p.must(p.within(0, func(b *batch, r *openRoom) error {
+			v, err := agreementAt(r, "", id.String(), p.now)
+			if err != nil {
+				return err
+			}
+			a, err = b.t.agreementInfo(b.tx, r, v, func(negotiation.MemberID) string { return "" }, p.now)
+			return err
+		}))
+		return a.Needed[slices.IndexFunc(a.Needed, func(n NeededConsent) bool { return !n.Self })], a
+	}
+	note(own) // not the one that the other has
+	p.relock(0)
+	id := p.proposeAgreement(0, AgreementProposal{Text: "Both publish this.", Level: "public"})
+	if n, _ := look(id); n.NotedKey != hex.EncodeToString(own[:]) || n.Key != "" || n.OtherKey {
+		t.Errorf("before it is signed: %+v", n)
+	}
+	p.must(p.sign(0, id))
+	p.must(p.sign(1, id))
+	p.settle()
+	n, a := look(id)
+	if !n.OtherKey || n.Key != hex.EncodeToString(theirs[:]) || a.Agreed || a.Needed[0].Shared || a.Needed[1].Shared {
+		t.Errorf("with another key: %+v, %s", n, a.State)
+	}
+	if err := p.sign(0, id); !errors.Is(err, negotiation.ErrRefused) || !strings.Contains(err.Error(), "another key") {
+		t.Errorf("signing with another key: %v", err)
+	}
+	note(theirs)
+	p.must(p.sign(0, id))
+	p.must(p.sign(1, id))
+	p.settle()
+	if n, a := look(id); n.OtherKey || !a.Agreed {
+		t.Errorf("with the right key: %+v, %s", n, a.State)
 	}
 }
 

@@ -80,6 +80,7 @@ type ContactInfo struct {
 	Muted      bool         `json:"muted" doc:"what arrives is not announced"`
 	Unread     int          `json:"unread" doc:"items that are here whole and were not read"`
 	Expiry     int64        `json:"expiry_seconds" doc:"own copies are erased so long after they were delivered or read; 0 never"`
+	SealKey    string       `json:"seal_key,omitempty" doc:"the key with which its principal publishes that it signs, as noted here"`
 	Rooms      int          `json:"rooms" doc:"rooms with it, which are erased with it when it is burned"`
 	LastItem   *time.Time   `json:"last_item,omitempty" doc:"of the newest signal or letter"`
 }

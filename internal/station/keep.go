@@ -2,10 +2,13 @@ package station
 
 import (
 	"context"
+	"encoding/hex"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"backchannel/internal/contact"
+	"backchannel/internal/negotiation/seal"
 	"backchannel/internal/vault"
 	"backchannel/internal/wire"
 )
@@ -133,6 +136,36 @@ func (s *Station) SetMuted(ctx context.Context, ref string, muted bool) (Contact
 		return ContactInfo{}, err
 	}
 	return s.change(ctx, "muting the contact", k, func(c *contact.Contact) { c.Muted = muted })
+}
+
+// SetSealKey notes the key of which a contact's principal publishes that it signs with
+// it, 64 hexadecimal digits in any grouping; "" forgets it. At level public this station
+// signs with no other key of that contact.
+func (s *Station) SetSealKey(ctx context.Context, ref, key string) (ContactInfo, error) {
+	const doing = "noting the published key"
+	var noted []byte
+	if digits := strings.Join(strings.Fields(key), ""); digits != "" {
+		b, err := hex.DecodeString(digits)
+		if err != nil || len(b) != seal.PointSize {
+			return ContactInfo{}, fault(CodeInvalid, "%s: a key is 64 digits from 0 to 9 and a to f: copy it from where it is published", doing)
+		}
+		if _, err := seal.ParsePublicKey(b); err != nil {
+			return ContactInfo{}, fault(CodeInvalid, "%s: no station signs with such a key: copy it from where it is published", doing)
+		}
+		own, err := s.SealKey(ctx)
+		if err != nil {
+			return ContactInfo{}, err
+		}
+		if own == hex.EncodeToString(b) {
+			return ContactInfo{}, fault(CodeInvalid, "%s: that is the key of this station: note the one that the contact publishes", doing)
+		}
+		noted = b
+	}
+	k, err := s.find(ctx, ref)
+	if err != nil {
+		return ContactInfo{}, err
+	}
+	return s.change(ctx, doing, k, func(c *contact.Contact) { c.SealKey = noted })
 }
 
 // maxExpiry is a hundred years.

@@ -68,7 +68,7 @@ func (s *Station) info(k seen, now time.Time, sum vault.Summary) ContactInfo {
 		ID: hex.EncodeToString(k.contact.ID[:]), Name: k.contact.Name, Verified: k.contact.Verified,
 		Ready: k.ready, Together: k.together, Restored: k.restored && !k.contact.Verified, Held: k.held, Lane: k.lane, Created: k.contact.Created,
 		Waiting: sum.Waiting, Unread: sum.Unread, Rooms: sum.Rooms, LastItem: moment(sum.Last),
-		Muted: k.contact.Muted, Expiry: int64(k.contact.Expiry / time.Second),
+		Muted: k.contact.Muted, Expiry: int64(k.contact.Expiry / time.Second), SealKey: hex.EncodeToString(k.contact.SealKey),
 	}
 	switch k.phase {
 	case pairwise.Introduced:

@@ -75,6 +75,7 @@ func filledVault(t *testing.T) *Vault {
 	v := newVault(t, testOptions())
 	a, b := someone(1), someone(2)
 	a.Verified, a.Muted, a.Expires, a.Invitation = true, true, start, "secret invitation"
+	a.SealKey = bytes.Repeat([]byte{7}, 32)
 	b.Role = pairwise.Invitee
 	for _, c := range []contact.Contact{a, b} {
 		update(t, v, func(tx *Tx) error { return tx.PutContact(c) })
@@ -165,7 +166,7 @@ func TestBackup(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if got.Verified || got.Invitation != "" || !got.Expires.IsZero() || !got.Muted || got.Name != a.Name || got.Role != a.Role || !got.Created.Equal(a.Created) {
+		if got.Verified || got.Invitation != "" || !got.Expires.IsZero() || !got.Muted || !bytes.Equal(got.SealKey, bytes.Repeat([]byte{7}, 32)) || got.Name != a.Name || got.Role != a.Role || !got.Created.Equal(a.Created) {
 			t.Errorf("the contact is %+v", got)
 		}
 		lanes, err := tx.Lanes(4)

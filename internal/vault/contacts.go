@@ -13,9 +13,9 @@ import (
 // of it is changed with ChangeContact, so that a change which comes late cannot
 // bring a deleted contact back.
 func (tx *Tx) PutContact(c contact.Contact) error {
-	return tx.exec(`INSERT INTO contacts (id, name, role, created, expires, verified, muted, invitation, expiry)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.ID, c.Name, int(c.Role), c.Created, c.Expires, c.Verified, c.Muted, c.Invitation, int64(c.Expiry/time.Second))
+	return tx.exec(`INSERT INTO contacts (id, name, role, created, expires, verified, muted, invitation, expiry, seal_key)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.ID, c.Name, int(c.Role), c.Created, c.Expires, c.Verified, c.Muted, c.Invitation, int64(c.Expiry/time.Second), bytesOf(c.SealKey))
 }
 
 // ChangeContact lets edit change what is known of a contact now, besides its
@@ -29,11 +29,11 @@ func (tx *Tx) ChangeContact(id contact.ID, edit func(*contact.Contact)) (contact
 	had := c.Invitation != ""
 	edit(&c)
 	tx.wipe = tx.wipe || had && c.Invitation == ""
-	return c, tx.exec(`UPDATE contacts SET name = ?, expires = ?, verified = ?, muted = ?, invitation = ?, expiry = ? WHERE id = ?`,
-		c.Name, c.Expires, c.Verified, c.Muted, c.Invitation, int64(c.Expiry/time.Second), id)
+	return c, tx.exec(`UPDATE contacts SET name = ?, expires = ?, verified = ?, muted = ?, invitation = ?, expiry = ?, seal_key = ? WHERE id = ?`,
+		c.Name, c.Expires, c.Verified, c.Muted, c.Invitation, int64(c.Expiry/time.Second), bytesOf(c.SealKey), id)
 }
 
-const contactColumns = `SELECT id, name, role, created, expires, verified, muted, invitation, expiry FROM contacts`
+const contactColumns = `SELECT id, name, role, created, expires, verified, muted, invitation, expiry, seal_key FROM contacts`
 
 func columnContact(s *sqlite3.Stmt) (c contact.Contact, err error) {
 	id, err := columnID(s, 0)
@@ -44,7 +44,7 @@ func columnContact(s *sqlite3.Stmt) (c contact.Contact, err error) {
 		ID: id, Name: s.ColumnText(1), Role: pairwise.Role(s.ColumnInt(2)),
 		Created: columnTime(s, 3), Expires: columnTime(s, 4),
 		Verified: s.ColumnBool(5), Muted: s.ColumnBool(6), Invitation: s.ColumnText(7),
-		Expiry: time.Duration(s.ColumnInt64(8)) * time.Second,
+		Expiry: time.Duration(s.ColumnInt64(8)) * time.Second, SealKey: columnBytes(s, 9),
 	}, nil
 }
 

@@ -19,6 +19,7 @@ func TestContacts(t *testing.T) {
 	a := contact.Contact{
 		ID: contact.ID{1, 2, 3}, Name: "Борвия 'x'\n\"", Role: pairwise.Invitee, Created: start, Expires: start.Add(time.Hour),
 		Verified: true, Muted: true, Invitation: "backchannel:abc",
+		SealKey: bytes.Repeat([]byte{7}, 32),
 	}
 	b := contact.Contact{ID: contact.ID{0, 9}, Name: "", Role: pairwise.Inviter, Created: start.Add(time.Millisecond)}
 	addContact(t, v, a) // with a session

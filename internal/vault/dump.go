@@ -39,7 +39,7 @@ func kept(names ...string) (out []columnRule) {
 // inserted. Rows that belong to items come item by item.
 var backupRules = []tableRule{
 	// Whoever was verified must be compared anew. An invitation would be a key.
-	{name: "contacts", columns: append(kept("number", "id", "name", "role", "created", "muted", "expiry"),
+	{name: "contacts", columns: append(kept("number", "id", "name", "role", "created", "muted", "expiry", "seal_key"),
 		columnRule{"expires", "0"}, columnRule{"verified", "0"}, columnRule{"invitation", "''"})},
 	{name: "lanes", columns: kept("lane", "contact", "leaves")},
 	{name: "erased", columns: kept("contact", "id")},

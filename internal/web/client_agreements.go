@@ -90,6 +90,11 @@ func (c *Client) SealKey(ctx context.Context) (string, error) {
 	return k.Key, err
 }
 
+// SetSealKey notes the published key of a contact; "" forgets it.
+func (c *Client) SetSealKey(ctx context.Context, ref, key string) (station.ContactInfo, error) {
+	return call[station.ContactInfo](ctx, c, http.MethodPut, contactPath(ref, "seal-key"), nil, map[string]string{"key": key})
+}
+
 // Communiques lists the communiqués of a room.
 func (c *Client) Communiques(ctx context.Context, room string) ([]station.CommuniqueInfo, error) {
 	return call[[]station.CommuniqueInfo](ctx, c, http.MethodGet, roomPath(room, "communiques"), nil, nil)

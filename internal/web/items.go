@@ -210,6 +210,16 @@ func registerCopies(api huma.API, s *station.Station) {
 		func(ctx context.Context, in *mute) (*reply[station.ContactInfo], error) {
 			return answer(s.SetMuted(ctx, in.Contact, in.Body.Muted))
 		})
+	type sealKey struct {
+		Ref
+		Body struct {
+			Key string `json:"key" maxLength:"200" doc:"64 hexadecimal digits; empty forgets it"`
+		}
+	}
+	huma.Register(api, operation(http.MethodPut, "/v1/contacts/{contact}/seal-key", "note-seal-key", "Note the key of which a contact's principal publishes that it signs with it; at level public nothing is signed with another", 200),
+		func(ctx context.Context, in *sealKey) (*reply[station.ContactInfo], error) {
+			return answer(s.SetSealKey(ctx, in.Contact, in.Body.Key))
+		})
 	type expiry struct {
 		Ref
 		Body struct {

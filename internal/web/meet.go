@@ -250,13 +250,21 @@ func (p *Pages) showAbout(v *visit) {
 	if !ok {
 		return
 	}
+	p.aboutPage(v, http.StatusOK, c, aboutPage{Key: c.SealKey})
+}
+
+func (p *Pages) aboutPage(v *visit, code int, c contactView, page aboutPage) {
 	st, err := p.s.Status(v.r.Context())
 	if err != nil {
 		p.fail(v, err)
 		return
 	}
-	page := aboutPage{Contact: c, Free: st.LanesFree, Token: v.session.form, Expiry: keepName(c.Expiry), Now: p.cfg.Now().Format(fieldTime)}
-	p.show(v, http.StatusOK, "about", page)
+	page.Contact, page.Free, page.Token = c, st.LanesFree, v.session.form
+	page.Expiry, page.Now = keepName(c.Expiry), p.cfg.Now().Format(fieldTime)
+	if c.SealKey != "" {
+		page.Noted = groups(c.SealKey)
+	}
+	p.show(v, code, "about", page)
 }
 
 type aboutPage struct {
@@ -265,6 +273,27 @@ type aboutPage struct {
 	Token   string
 	Expiry  string // name of its self-expiry
 	Now     string
+	Noted   []string // the key that it publishes, in groups
+	Key     string   // in the field for it
+	Problem string   // of that field
+}
+
+// noteKey notes the key that a contact publishes. What was typed wrongly stays there.
+func (p *Pages) noteKey(v *visit) {
+	c, ok := p.contact(v)
+	if !ok {
+		return
+	}
+	key := v.field("key")
+	if _, err := p.s.SetSealKey(v.r.Context(), c.ID, key); err != nil {
+		p.aboutPage(v, statusOf(err), c, aboutPage{Key: key, Problem: p.text.sentence(err)})
+		return
+	}
+	if strings.TrimSpace(key) == "" {
+		p.done(v, "/c/"+c.ID+"/about#published", "about.key.forgotten")
+		return
+	}
+	p.done(v, "/c/"+c.ID+"/about#published", "about.key.noted")
 }
 
 func (p *Pages) rename(v *visit) {

@@ -93,6 +93,7 @@ func (p *Pages) routes() {
 		"POST /c/{contact}/insert":        p.insertItem,
 		"POST /c/{contact}/mute":          p.mute,
 		"POST /c/{contact}/expiry":        p.expire,
+		"POST /c/{contact}/key":           p.noteKey,
 		"GET /c/{contact}/burn":           p.showBurn,
 		"POST /c/{contact}/burn":          p.burn,
 		"POST /c/{contact}/export":        p.export,

@@ -148,6 +148,36 @@ type neededLine struct {
 	Self      bool
 	Why       []string
 	Consented bool
+	Key       *keyLine // of another signer at level public
+}
+
+// keyLine says how far a signer's key is known to be its own.
+type keyLine struct {
+	Words string
+	Wrong bool
+	Shown []string // in groups, if it has to be compared by eye
+	Note  string   // where it is noted, if it is not
+}
+
+func (r *roomView) keyLine(name string, k SignerKey) *keyLine {
+	switch {
+	case k.Other:
+		return &keyLine{Words: r.text.say("agreement.key.other", name), Wrong: true, Shown: groups(k.Shown)}
+	case k.Noted && k.Shown != "":
+		return &keyLine{Words: r.text.say("agreement.key.same", name)}
+	case k.Noted:
+		return &keyLine{Words: r.text.say("agreement.key.noted", name)}
+	}
+	l := &keyLine{Words: r.text.say("agreement.key.none", name)}
+	for _, m := range r.Info.Members {
+		if m.Member == k.Member {
+			l.Note = "/c/" + m.Contact + "/about#published"
+		}
+	}
+	if k.Shown != "" {
+		l.Words, l.Shown = r.text.say("agreement.key.shown", name), groups(k.Shown)
+	}
+	return l
 }
 
 // agreementWords says where an agreement stands. Only two states are agreed.
@@ -217,7 +247,7 @@ func (p *Pages) agreementOf(v *visit) (*agreementPage, bool) {
 	}
 	early := slices.Contains([]string{"drafting", "consenting", "ready"}, string(a.State))
 	for _, n := range a.Needed {
-		page.Needed = append(page.Needed, neededLine{r.Called(n.Member), n.Member == r.Self, n.Why, n.Consented})
+		page.Needed = append(page.Needed, neededLine{Who: r.Called(n.Member), Self: n.Member == r.Self, Why: n.Why, Consented: n.Consented})
 		if !n.Consented {
 			page.Missing++
 		}
@@ -238,6 +268,13 @@ func (p *Pages) agreementOf(v *visit) (*agreementPage, bool) {
 			return nil, false
 		}
 		page.Seat = seat
+		for _, k := range seat.Keys {
+			for i, n := range a.Needed {
+				if n.Member.String() == k.Member {
+					page.Needed[i].Key = r.keyLine(page.Needed[i].Who, k)
+				}
+			}
+		}
 	}
 	for _, c := range r.Communiques {
 		if c.Agreement == a.ID {

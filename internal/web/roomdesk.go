@@ -86,4 +86,14 @@ type SigningSeat struct {
 	Signed   bool   // that was sent
 	LastName string // who completes last, "" nobody
 	Document string // what is signed, to the letter
+	Keys     []SignerKey
+}
+
+// SignerKey is how the key of another signer at level public compares with the one
+// that it publishes.
+type SignerKey struct {
+	Member string // its identifier
+	Shown  string // with which it came, "" not yet
+	Noted  bool
+	Other  bool // it came with another than the one noted
 }

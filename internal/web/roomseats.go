@@ -110,6 +110,9 @@ func (d stationSeats) Signing(ctx context.Context, ref, agreement string) (Signi
 		if n.Self && n.Signing {
 			out.Signed = true
 		}
+		if i.Level == "public" && !n.Self && !i.Agreed {
+			out.Keys = append(out.Keys, SignerKey{Member: n.Member, Shown: n.Key, Noted: n.NotedKey != "", Other: n.OtherKey})
+		}
 	}
 	return out, err
 }

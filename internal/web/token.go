@@ -50,7 +50,7 @@ var scopes = map[string]station.Scope{
 	"words": owner, "confirm": owner, "deliver": owner, "assign-lane": owner, "free-lane": owner,
 	"forge": owner, "forge-room": owner, "burn": owner, "panic": owner, "new-vault": owner,
 	"acknowledge": owner, // it says that a person has it
-	"edit-item":   owner, "insert-item": owner, "erase-item": owner, "draft": owner, "keep-draft": owner, "mute": owner, "set-expiry": owner,
+	"edit-item":   owner, "insert-item": owner, "erase-item": owner, "draft": owner, "keep-draft": owner, "mute": owner, "note-seal-key": owner, "set-expiry": owner,
 	"backup": owner, "pages": owner, "pair": owner, "devices": owner, "revoke-device": owner, "page-options": owner, "set-page-options": owner,
 	// A command that is run here, and where the traffic goes: with the passphrase only.
 	"connection": owner, "change-connection": owner, "change-passphrase": owner,

@@ -121,7 +121,7 @@ func (g *Signings) Sign(s *Seat, id negotiation.ID) ([]Saying, error) {
 	if attempt > maxAttempts {
 		return nil, refused("it was tried too often: propose the agreement again")
 	}
-	if len(s.keysShown(a, attempt).other) > 0 {
+	if len(s.keysShown(a).other) > 0 {
 		return nil, refused("%v", seal.ErrOtherKey)
 	}
 	k.Approved = true
@@ -199,7 +199,7 @@ func (g *Signings) key(s *Seat, a *negotiation.AgreementView, k *signing) (*seal
 // hear gives a message to a session. What ends it is seen in its state; a message
 // for a session that has ended or is complete changes nothing.
 func (g *Signings) hear(s *Seat, a *negotiation.AgreementView, k *signing, session *seal.Session, from negotiation.MemberID, m Message) []Saying {
-	if session.Step() < seal.StepShare && len(s.keysShown(a, k.Attempt).other) > 0 {
+	if session.Step() < seal.StepShare && len(s.keysShown(a).other) > 0 {
 		session.Refuse(seal.ErrOtherKey)
 		return nil
 	}
@@ -436,7 +436,7 @@ func (g *Signings) Tick(s *Seat) ([]Saying, error) {
 				return nil, err
 			}
 			out = append(out, said...)
-		case k.Approved && !session.Ended() && session.Step() < seal.StepShare && len(s.keysShown(a, k.Attempt).other) > 0:
+		case k.Approved && !session.Ended() && session.Step() < seal.StepShare && len(s.keysShown(a).other) > 0:
 			session.Refuse(seal.ErrOtherKey) // noted only now
 			said, err := g.settle(s, a, k, session)
 			if err != nil {
@@ -477,7 +477,7 @@ type Progress struct {
 	Held     []negotiation.MemberID `json:"held" doc:"who says that it holds the signed text"`
 	Last     *negotiation.MemberID  `json:"last,omitempty" doc:"who sends its share last"`
 
-	// Keys are those that others showed in the latest attempt, at level public.
+	// Keys are those that others showed, each in its latest attempt, at level public.
 	Keys map[negotiation.MemberID]seal.PublicKey `json:"keys,omitempty"`
 	// Other are those of them whose key is not the one that is noted.
 	Other []negotiation.MemberID `json:"other,omitempty"`
@@ -520,7 +520,7 @@ func (g *Signings) Progress(s *Seat, id negotiation.ID) (p Progress, err error) 
 			p.Shared = once(p.Shared, st.From)
 		}
 	}
-	shown := s.keysShown(a, p.Attempt)
+	shown := s.keysShown(a)
 	p.Keys, p.Other = shown.keys, shown.other
 	var third []seal.ID
 	var all []seal.ID

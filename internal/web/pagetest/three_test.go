@@ -329,6 +329,7 @@ func (p *trio) sign(round string) string {
 		m.consent(p.room, where)
 		m.sees(soon, "You have consented.")
 	}
+	p.noteKey(where)
 	for i, m := range p.all() {
 		m.within(arrives, "the act of signing", func() bool { m.visit(where); return m.has("#sign") })
 		if !strings.HasPrefix(m.textOf("#verdict"), "Not agreed") {
@@ -355,6 +356,36 @@ func (p *trio) sign(round string) string {
 		m.accessible("a signed agreement")
 	}
 	return where
+}
+
+// noteKey has Aldmark note the key that Borvia publishes, of which the page says that
+// it is missing, and gives a wrong one first.
+func (p *trio) noteKey(where string) {
+	a, b := p.a, p.b
+	b.visit("/settings/key")
+	var key string
+	b.eval("document.querySelector('#sealkey').value", &key)
+	a.within(arrives, "the act of signing", func() bool { a.visit(where); return a.has("#sign") })
+	a.sees(soon, "No published key of Borvia is noted here")
+	var about string
+	a.eval(`[...document.querySelectorAll(".needed li")].find((k) => k.innerText.includes("Borvia")).querySelector("a").getAttribute("href")`, &about)
+	a.visit(about)
+	a.expect(422)
+	a.fill("#key", key[1:])
+	a.press("Note it")
+	a.sees(soon, "a key is 64 digits")
+	var kept string
+	a.eval("document.querySelector('#key').value", &kept)
+	if kept != key[1:] {
+		p.Errorf("what was typed is lost: %q", kept)
+	}
+	a.fill("#key", key)
+	a.press("Note it")
+	a.sees(soon, "The key is noted.")
+	a.accessible("a noted key")
+	a.visit(where)
+	a.sees(soon, "The key that Borvia publishes is noted")
+	a.sees(soon, "No published key of Cenia is noted here")
 }
 
 // publish releases the communiqué and looks at it as it is printed, at the file that
