@@ -156,24 +156,26 @@ type keyLine struct {
 	Words string
 	Wrong bool
 	Shown []string // in groups, if it has to be compared by eye
-	Note  string   // where it is noted, if it is not
+	At    string   // the page on which it is noted, if there is something to do
+	Link  string
 }
 
 func (r *roomView) keyLine(name string, k SignerKey) *keyLine {
+	at := ""
+	for _, m := range r.Info.Members {
+		if m.Member == k.Member {
+			at = "/c/" + m.Contact + "/about#published"
+		}
+	}
 	switch {
 	case k.Other:
-		return &keyLine{Words: r.text.say("agreement.key.other", name), Wrong: true, Shown: groups(k.Shown)}
+		return &keyLine{Words: r.text.say("agreement.key.other", name), Wrong: true, Shown: groups(k.Shown), At: at, Link: r.text.say("agreement.key.look")}
 	case k.Noted && k.Shown != "":
 		return &keyLine{Words: r.text.say("agreement.key.same", name)}
 	case k.Noted:
 		return &keyLine{Words: r.text.say("agreement.key.noted", name)}
 	}
-	l := &keyLine{Words: r.text.say("agreement.key.none", name)}
-	for _, m := range r.Info.Members {
-		if m.Member == k.Member {
-			l.Note = "/c/" + m.Contact + "/about#published"
-		}
-	}
+	l := &keyLine{Words: r.text.say("agreement.key.none", name), At: at, Link: r.text.say("agreement.key.note")}
 	if k.Shown != "" {
 		l.Words, l.Shown = r.text.say("agreement.key.shown", name), groups(k.Shown)
 	}

@@ -204,7 +204,7 @@ func TestNegotiateOnPages(t *testing.T) {
 
 	// Consent to the words in view, then the share.
 	a.fill("#text", "The strait is open to all.")
-	a.choose("[name=level][value=sealed]", "")
+	a.choose("[name=level][value=public]", "")
 	a.press("Propose it")
 	a.sees(soon, "Not agreed")
 	where := a.path()
@@ -220,13 +220,18 @@ func TestNegotiateOnPages(t *testing.T) {
 				t.Fatal(err)
 			}
 			tb.mu.Lock()
-			tb.signs[g.ID.String()] = web.SigningSeat{MaySign: true, Document: "backchannel agreement\n\nThe strait is open to all.", LastName: "Cenia"}
+			tb.signs[g.ID.String()] = web.SigningSeat{MaySign: true, Document: "backchannel agreement\n\nThe strait is open to all.", LastName: "Cenia", Keys: []web.SignerKey{
+				{Member: g.Needed[1].Member.String(), Shown: strings.Repeat("5866", 16), Noted: true, Other: true},
+				{Member: g.Needed[2].Member.String(), Shown: strings.Repeat("3b6a", 16)},
+			}}
 			tb.mu.Unlock()
 		}
 	}
 	a.visit(where)
 	a.sees(soon, "Sending your share ends deniability")
 	a.sees(soon, "Not agreed")
+	a.sees(soon, "came with another key than the one that is noted here")
+	a.sees(soon, "shows this key, and none is noted here to compare it with")
 	a.accessible("before signing")
 	a.eval("document.querySelector('#sign').form.noValidate = true", nil)
 	a.press("Send my share of the signature")
