@@ -87,6 +87,36 @@ func TestOrderOfLies(t *testing.T) {
 	}
 }
 
+// Who is told something in private reads the rest of the room in the same order as the
+// others, also if two each claim to have heard the other.
+func TestOrderOfLiesIsShared(t *testing.T) {
+	for _, private := range []bool{false, true} {
+		m := newMesh(t, 5, 24)
+		for i := range 2 {
+			m.skew[i] = time.Duration(i) * time.Second
+			m.say(i, &Signal{Text: []string{"A", "B"}[i]})
+			for _, to := range []int{3, 4} {
+				l := m.lines[i][to]
+				e := must(ParseEnvelope(l[len(l)-1]))
+				e.Vector[m.rooms[to].index(m.id(1-i))] = 1
+				l[len(l)-1] = e.Encode()
+			}
+			m.hold(i, 2)
+		}
+		if private {
+			m.skew[2] = time.Minute
+			m.say(2, &Signal{Text: "Between us."}, 3)
+		}
+		m.settle()
+		shared := func(i int) []string {
+			return slices.DeleteFunc(m.words(i), func(s string) bool { return s == "Between us." })
+		}
+		if a, b := shared(3), shared(4); !slices.Equal(a, b) || !slices.Equal(a, []string{"A", "B"}) {
+			t.Errorf("one reads %q, another %q", a, b)
+		}
+	}
+}
+
 // Whatever the clocks say and in whatever order things arrive: all who hold the same
 // statements read them in one order, in which nothing comes before what its author
 // had heard.
