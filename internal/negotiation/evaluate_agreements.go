@@ -138,6 +138,7 @@ func (v *evaluation) needs(r *Room, a *AgreementView) {
 			continue
 		}
 		agenda := v.agendas[p.Agenda].body
+		free = free || strings.TrimSpace(p.Note) != "" // it is signed with the package
 		for _, n := range sortedKeys(p.Values) {
 			i, _ := agenda.Issue(n)
 			free = free || i.Type == Text
