@@ -87,7 +87,11 @@ func (v *evaluation) settleAgreement(r *Room, a *AgreementView, have int) {
 			a.State = to
 		}
 	}
-	void := r.revoked(a)
+	// Who has confirmed a handshake to somebody goes on with it, so that it holds for
+	// all or for none: the agenda may have moved on meanwhile, or its author, who need
+	// have no part in it, may have taken it back.
+	bound := slices.Contains(r.local.Bound, a.ID)
+	void := r.revoked(a) && !bound
 	if known, ok := r.local.Progress[a.ID]; ok {
 		a.State, a.Note = AgreementState(known), r.local.Notes[a.ID]
 		if s, ok := r.local.Seals[a.ID]; ok {
@@ -104,7 +108,7 @@ func (v *evaluation) settleAgreement(r *Room, a *AgreementView, have int) {
 	if have > 0 {
 		step(AgreementConsenting)
 	}
-	if have == len(a.Needed) && len(a.Blocked) == 0 {
+	if have == len(a.Needed) && (len(a.Blocked) == 0 || bound) {
 		step(AgreementReady)
 	}
 	if void || !v.now.Before(unix(a.Lapses)) {

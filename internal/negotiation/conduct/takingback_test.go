@@ -1,8 +1,10 @@
 package conduct
 
 import (
+	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"backchannel/internal/negotiation"
 )
@@ -162,5 +164,78 @@ func TestConsentTakenBackAfterAShare(t *testing.T) {
 	}
 	if session, _, err := m.members[first].signs.session(m.seat(first), id, k); err != nil || session.Ended() {
 		t.Error("its attempt has ended", err)
+	}
+}
+
+// A handshake holds for all or for none, whatever crosses it: who has confirmed an
+// agreement to somebody goes on with it, though its agenda has moved on meanwhile, or who
+// proposed it, and has no part in it, takes it back.
+func TestHandshakeHoldsForAllOrNone(t *testing.T) {
+	var confirmed, not int
+	for seed := range uint64(120) {
+		m := newMesh(t, 4, 60+seed)
+		m.strict = false
+		pick := rand.New(rand.NewPCG(seed, 3)).IntN
+		// The proposer is not concerned.
+		issue := negotiation.Issue{ID: 1, Title: "Status of X", Type: negotiation.Choice, Options: []string{"opposed", "silent"}, Affects: m.ids(0, 1, 2)}
+		agenda := m.say(3, &negotiation.Agenda{Rev: 1, Issues: []negotiation.Issue{issue}})
+		m.settle()
+		for i := range 3 {
+			m.say(i, &negotiation.Confirm{Of: agenda})
+		}
+		p := m.say(3, &negotiation.Package{Agenda: agenda, Values: map[uint64]negotiation.Value{1: negotiation.OptionValue(1)}})
+		m.settle()
+		b := &negotiation.Agreement{Parties: m.ids(0, 1, 2), Level: negotiation.Handshake, Agenda: &agenda, Packages: []negotiation.ID{p},
+			Lapses: uint64(m.clock.Add(time.Hour).Unix())}
+		id := m.say(3, b)
+		m.settle()
+		for i := range 3 {
+			m.say(i, &negotiation.Consent{Core: b.Core()})
+		}
+		moves := seed%2 == 0
+		var next negotiation.ID
+		told := map[int]bool{}
+		wait := pick(40) // steps until the proposer speaks
+		for idle := 0; idle < 60; {
+			i, j := pick(4), pick(4)
+			if i != j && m.deliver(i, j) {
+				idle = 0
+			} else {
+				idle++
+			}
+			if wait--; wait == 0 && moves {
+				next = m.say(3, &negotiation.Agenda{Rev: 2, Base: &agenda, Issues: []negotiation.Issue{issue}})
+			} else if wait == 0 {
+				if _, err := m.trySay(3, &negotiation.Withdraw{Of: id}); err != nil {
+					t.Log(err)
+				}
+			}
+			if k := pick(3); !next.IsZero() && !told[k] {
+				if _, here := m.members[k].room.Statement(next); here {
+					m.say(k, &negotiation.Confirm{Of: next})
+					told[k], idle = true, 0
+				}
+			}
+		}
+		m.settle()
+		var states []negotiation.AgreementState
+		n := 0
+		for i := range 3 {
+			states = append(states, m.agreed(i, id).State)
+			if states[i] == negotiation.AgreementConfirmed {
+				n++
+			}
+		}
+		switch n {
+		case 0:
+			not++
+		case 3:
+			confirmed++
+		default:
+			t.Errorf("seed %d: %v", seed, states)
+		}
+	}
+	if confirmed == 0 || not == 0 {
+		t.Errorf("%d confirmed, %d not: nothing crossed", confirmed, not)
 	}
 }
