@@ -87,11 +87,7 @@ func (v *evaluation) settleAgreement(r *Room, a *AgreementView, have int) {
 			a.State = to
 		}
 	}
-	// Who has confirmed a handshake to somebody goes on with it, so that it holds for
-	// all or for none: the agenda may have moved on meanwhile, or its author, who need
-	// have no part in it, may have taken it back.
-	bound := slices.Contains(r.local.Bound, a.ID)
-	void := r.revoked(a) && !bound
+	void := r.revoked(a)
 	if known, ok := r.local.Progress[a.ID]; ok {
 		a.State, a.Note = AgreementState(known), r.local.Notes[a.ID]
 		if s, ok := r.local.Seals[a.ID]; ok {
@@ -105,13 +101,17 @@ func (v *evaluation) settleAgreement(r *Room, a *AgreementView, have int) {
 		}
 		return
 	}
+	// Who has confirmed a handshake to somebody goes on with it, so that it holds for
+	// all or for none: the agenda may have moved on meanwhile, or its author, who need
+	// have no part in it, may have taken it back.
+	bound := slices.Contains(r.local.Bound, a.ID)
 	if have > 0 {
 		step(AgreementConsenting)
 	}
 	if have == len(a.Needed) && (len(a.Blocked) == 0 || bound) {
 		step(AgreementReady)
 	}
-	if void || !v.now.Before(unix(a.Lapses)) {
+	if void && !bound || !v.now.Before(unix(a.Lapses)) {
 		step(AgreementLapsed)
 	}
 }
