@@ -457,4 +457,9 @@ func TestFrozen(t *testing.T) {
 	if v := m.view(0); !v.Frozen || len(m.lines[0][1])+len(m.lines[0][2]) > 0 || len(v.Offers[0].Takers) != 1 {
 		t.Errorf("%+v", v.Offers)
 	}
+	for i := range 3 {
+		if o := m.view(i).Offers[0]; o.State != OfferOpen || m.count(i, KindTaken) > 0 {
+			t.Errorf("member %d hears the restored station confirm: %s", i, o.State)
+		}
+	}
 }

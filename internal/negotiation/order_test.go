@@ -68,6 +68,24 @@ func TestAnswersFollow(t *testing.T) {
 	}
 }
 
+// What nobody had heard before saying something stands where the clocks put it.
+func TestUnheardByTheClock(t *testing.T) {
+	m := newMesh(t, 3, 25)
+	want := []string{"One.", "Two.", "Three."}
+	for n, by := range []int{2, 0, 1} {
+		m.skew[by] = time.Duration(n) * time.Minute
+	}
+	for n, by := range []int{1, 0, 2} { // said in another order
+		m.say(by, &Signal{Text: want[2-n]})
+	}
+	m.settle()
+	for i := range 3 {
+		if got := m.words(i); !slices.Equal(got, want) {
+			t.Errorf("member %d reads %q", i, got)
+		}
+	}
+}
+
 // Two that each claim to have heard the other are shown all the same, and so is
 // whatever stands behind claims about what was never said.
 func TestOrderOfLies(t *testing.T) {
