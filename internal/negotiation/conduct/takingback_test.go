@@ -167,6 +167,56 @@ func TestConsentTakenBackAfterAShare(t *testing.T) {
 	}
 }
 
+// An attempt that broke off is not taken up again under an agenda that has moved on, and
+// one that goes on ends before its shares.
+func TestAgendaMovesOnWhileSigning(t *testing.T) {
+	for _, broken := range []bool{true, false} {
+		m := newMesh(t, 2, 53)
+		m.prepare(1)
+		id := m.ready(m.agreement(negotiation.Sealed, 0, 1))
+		m.sign(0, id)
+		m.settle()
+		if broken {
+			m.sign(1, id)
+			m.settleUntil(func() bool { return m.agreed(1, id).State == negotiation.AgreementCommitments })
+			if err := m.do(1, func(s *Seat) ([]Saying, error) { return m.members[1].signs.Stop(s, id) }); err != nil {
+				t.Fatal(err)
+			}
+			m.settle()
+			m.wantAgreement(id, negotiation.AgreementStalled, 0, 1)
+		}
+		old, ok := body[*negotiation.Agenda](m.members[0].room, m.agenda)
+		if !ok {
+			t.Fatal("no agenda")
+		}
+		next := m.say(0, &negotiation.Agenda{Rev: 2, Base: &m.agenda, Issues: old.Issues})
+		m.settle()
+		m.say(1, &negotiation.Confirm{Of: next})
+		m.settle()
+		for i := range 2 {
+			if err := m.trySign(i, id); err == nil {
+				t.Errorf("%s signs under an agenda that does not hold any more", names[i])
+			}
+		}
+		m.settle()
+		for i := range 2 {
+			if len(m.members[i].room.Opaque("sign/share")) > 0 || m.progress(i, id).Approved {
+				t.Errorf("%s goes on", names[i])
+			}
+		}
+	}
+}
+
+// settleUntil delivers until something is so.
+func (m *mesh) settleUntil(so func() bool) {
+	m.t.Helper()
+	for !so() {
+		if !m.deliver(0, 1) && !m.deliver(1, 0) {
+			m.t.Fatal("nothing moves")
+		}
+	}
+}
+
 // A handshake holds for all or for none, whatever crosses it: who has confirmed an
 // agreement to somebody goes on with it, though its agenda has moved on meanwhile, or who
 // proposed it, and has no part in it, takes it back.
