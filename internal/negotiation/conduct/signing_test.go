@@ -366,6 +366,56 @@ func TestLapse(t *testing.T) {
 	}
 }
 
+// The last share completes nothing after the agreement has lapsed, even if nobody looked
+// at the clock in between; and no share leaves then.
+func TestShareAfterLapse(t *testing.T) {
+	for _, step := range []negotiation.Kind{"sign/nonce", "sign/share"} {
+		m := newMesh(t, 2, 54)
+		m.prepare(1)
+		id := m.ready(m.agreement(negotiation.Sealed, 0, 1))
+		m.sign(0, id)
+		m.sign(1, id)
+		on := func() (list []int) { // to whom one such message is under way, at last
+			for i := range 2 {
+				if l := m.lines[i][1-i]; len(l) > 0 {
+					if e, err := negotiation.ParseEnvelope(l[len(l)-1]); err == nil && e.Kind == step {
+						list = append(list, 1-i)
+					}
+				}
+			}
+			return list
+		}
+		m.settleUntil(func() bool { return len(on()) > 0 })
+		to := on()[0]
+		m.clock = m.clock.Add(25 * time.Hour)
+		before := len(m.members[to].room.Opaque("sign/share"))
+		m.settle()
+		m.wantAgreement(id, negotiation.AgreementLapsed, 0, 1)
+		for i := range 2 {
+			if a := m.agreed(i, id); a.Seal != nil || len(m.members[i].room.Opaque(string(kindHeld))) > 0 {
+				t.Errorf("%s: %s holds a document that has lapsed", step, names[i])
+			}
+		}
+		if step == "sign/nonce" && len(m.members[to].room.Opaque("sign/share")) != before {
+			t.Error("a share leaves after the agreement has lapsed")
+		}
+	}
+}
+
+// Who cannot reach all signers at once does not begin.
+func TestMoreSignersThanLanes(t *testing.T) {
+	m := newMesh(t, 3, 55)
+	m.prepare(1)
+	id := m.ready(m.agreement(negotiation.Sealed, 0, 1))
+	for lanes := range 4 {
+		s := m.seat(0)
+		s.Lanes = lanes
+		if _, err := NewSignings().Sign(s, id); (err == nil) != (lanes >= 2) {
+			t.Errorf("with %d lanes: %v", lanes, err)
+		}
+	}
+}
+
 // A party that breaks the rules ends the attempt for the others.
 func TestCheater(t *testing.T) {
 	m := newMesh(t, 2, 45)

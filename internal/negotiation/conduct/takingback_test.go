@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"backchannel/internal/negotiation"
+	"backchannel/internal/negotiation/seal"
 )
 
 // A consent to a handshake, and the agreement itself, can be taken back until this
@@ -156,6 +157,27 @@ func TestConsentTakenBackAfterAShare(t *testing.T) {
 	if !m.progress(first, id).Approved || m.agreed(first, id).State == negotiation.AgreementConsenting {
 		t.Error("who has sent its share gave up")
 	}
+	// What completes it, as the cheat could make it at any time.
+	kept, err := cheat.signs.load(m.seat(last), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, _, err := cheat.signs.session(m.seat(last), id, kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := negotiation.ParseEnvelope(share[len(share)-1])
+	if err != nil || e.Kind != "sign/share" {
+		t.Fatal(err)
+	}
+	msg, err := ParseMessage(e.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	completing, err := theirs.Receive(seal.ID(m.id(first)), msg.Bytes)
+	if err != nil || len(completing) != 1 {
+		t.Fatal(err)
+	}
 	m.lines[first][last] = share
 	m.settle()
 	k, err := m.members[first].signs.load(m.seat(first), id)
@@ -165,6 +187,12 @@ func TestConsentTakenBackAfterAShare(t *testing.T) {
 	if session, _, err := m.members[first].signs.session(m.seat(first), id, k); err != nil || session.Ended() {
 		t.Error("its attempt has ended", err)
 	}
+	if c, err = cheat.room.SayOpaque("sign/share", Message{Of: id, Attempt: msg.Attempt, Bytes: completing[0]}.Encode(), negotiation.MemberID{}, m.clock); err != nil {
+		t.Fatal(err)
+	}
+	m.keep(last, c)
+	m.settle()
+	m.wantAgreement(id, negotiation.AgreementSealed, first)
 }
 
 // An attempt that broke off is not taken up again under an agenda that has moved on, and
