@@ -195,6 +195,45 @@ func TestConsentTakenBackAfterAShare(t *testing.T) {
 	m.wantAgreement(id, negotiation.AgreementSealed, first)
 }
 
+// Who confirms, and gives no key under which it could be confirmed to, has confirmed
+// nothing: both hold a handshake, or neither.
+func TestConfirmsWithoutKey(t *testing.T) {
+	m := newMesh(t, 2, 58)
+	m.strict = false
+	m.prepare(1)
+	b := m.agreement(negotiation.Handshake, 0, 1)
+	id := m.say(0, b)
+	m.settle()
+	m.say(0, &negotiation.Consent{Core: b.Core()})
+	m.settle()
+	liar := m.members[1].room
+	c, err := liar.Say(&negotiation.Consent{Core: b.Core()}, negotiation.MemberID{}, m.clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.keep(1, c)
+	for m.deliver(1, 0) {
+	}
+	e, err := negotiation.ParseEnvelope(m.lines[0][1][0])
+	if err != nil || e.Kind != kindKey {
+		t.Fatal(err)
+	}
+	given, err := ParseMessage(e.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := seal.Confirmation([32]byte(given.Bytes), seal.Core(b.Core()), seal.ID(m.id(1)))
+	if c, err = liar.SayOpaque(kindConfirm, Message{Of: id, Bytes: mac[:]}.Encode(), m.id(0), m.clock); err != nil {
+		t.Fatal(err)
+	}
+	m.keep(1, c)
+	for m.deliver(1, 0) {
+	}
+	m.wantAgreement(id, negotiation.AgreementReady, 0)
+	m.settle() // its station gives the key after all
+	m.wantAgreement(id, negotiation.AgreementConfirmed, 0, 1)
+}
+
 // An attempt that broke off is not taken up again under an agenda that has moved on, and
 // one that goes on ends before its shares.
 func TestAgendaMovesOnWhileSigning(t *testing.T) {
