@@ -225,3 +225,34 @@ func TestCommuniqueApprovals(t *testing.T) {
 		t.Error("it was released twice")
 	}
 }
+
+// Terms are judged once their agenda is here, whichever of the two came first, and all
+// read the same reason.
+func TestTermsBeforeTheirAgenda(t *testing.T) {
+	m := newMesh(t, 3, 87)
+	m.strict = true
+	agenda := m.say(0, &Agenda{Rev: 1, Issues: issues()})
+	late := m.hold(0, 2)
+	m.settle()
+	m.say(1, &Confirm{Of: agenda})
+	good := m.say(1, &Package{Agenda: agenda, Values: map[uint64]Value{1: OptionValue(1)}})
+	bad := m.lied(1, &Package{Agenda: agenda, Values: map[uint64]Value{1: OptionValue(8), 2: OptionValue(0), 7: OptionValue(0), 8: OptionValue(0), 9: OptionValue(0)}})
+	offer := m.lied(1, m.offer(agenda, 1, 0))
+	strange := m.lied(1, &Offer{Agenda: agenda, Gives: []Term{{By: m.id(1), Issue: 9, Value: OptionValue(0)}}})
+	for _, p := range []string{m.eval(2).packages[good].Problem, m.eval(2).packages[bad].Problem, m.eval(2).offers[offer].Problem, m.eval(2).offers[strange].Problem} {
+		if p != "its agenda is not here" {
+			t.Errorf("%q", p)
+		}
+	}
+	m.lines[0][2] = late
+	m.settle()
+	for i := range 3 {
+		v := m.eval(i)
+		if v.packages[good].Problem != "" || v.offers[offer].Problem != "" {
+			t.Errorf("member %d: %q, %q", i, v.packages[good].Problem, v.offers[offer].Problem)
+		}
+		if p, q := v.packages[bad].Problem, v.offers[strange].Problem; p != "the issue “Status of X” has 3 options" && p != m.eval(0).packages[bad].Problem || p == "" || q != "the agenda has no issue 9" {
+			t.Errorf("member %d: %q, %q", i, p, q)
+		}
+	}
+}

@@ -377,6 +377,7 @@ func (r *Room) place(a arrived, c *Change) (placed []*Statement) {
 	ch.list = append(ch.list, s)
 	r.statements = append(r.statements, s)
 	r.byID[s.ID] = s
+	r.fit(s)
 	placed = append(placed, s)
 	if !s.Private() {
 		if s.From == r.self {
