@@ -251,7 +251,7 @@ func TestTermsBeforeTheirAgenda(t *testing.T) {
 		if v.packages[good].Problem != "" || v.offers[offer].Problem != "" {
 			t.Errorf("member %d: %q, %q", i, v.packages[good].Problem, v.offers[offer].Problem)
 		}
-		if p, q := v.packages[bad].Problem, v.offers[strange].Problem; p != "the issue “Status of X” has 3 options" && p != m.eval(0).packages[bad].Problem || p == "" || q != "the agenda has no issue 9" {
+		if p, q := v.packages[bad].Problem, v.offers[strange].Problem; p == "" || p != m.eval(0).packages[bad].Problem || q != "the agenda has no issue 9" {
 			t.Errorf("member %d: %q, %q", i, p, q)
 		}
 	}
