@@ -114,6 +114,37 @@ func TestFactorsThatCancel(t *testing.T) {
 	}
 }
 
+// The key is erased with the last share that needs it, also if the share has to wait.
+func TestKeyGoesWithTheLastShare(t *testing.T) {
+	for _, cells := range []int{1, 4} {
+		shape := func(*Params) {}
+		answers := []Answer{Yes(), No()}
+		if cells > 1 {
+			shape = list(cells, 1, 0)
+			answers = []Answer{Approve(make([]Level, cells)...), Approve(make([]Level, cells)...)}
+		}
+		w := newTable(t, params(2, shape))
+		opened := 0
+		w.mangle = func(m sent) []sent {
+			if Step(m.raw[0]) == StepOpen && m.from == 0 {
+				if opened++; opened == cells {
+					return nil // the last cell stays closed
+				}
+			}
+			return []sent{m}
+		}
+		w.play(answers...)
+		for i, r := range w.rounds {
+			if r.at != Opening || r.pos != cells-1 || r.secret != [32]byte{} {
+				t.Errorf("%d cells: party %d is %s at %d and has its key", cells, i, r.at, r.pos)
+			}
+			if (i == 0) != (len(r.share) == 0) {
+				t.Errorf("%d cells: party %d keeps a share of %d bytes", cells, i, len(r.share))
+			}
+		}
+	}
+}
+
 // What comes before its time is judged when its time has come.
 func TestEarlyMessages(t *testing.T) {
 	for name, c := range map[string]struct {
