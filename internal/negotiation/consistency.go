@@ -262,6 +262,7 @@ func (r *Room) secret(from MemberID, row ID, e *Envelope, now time.Time) {
 	case *showing:
 		r.shown(from, row, b, now)
 	case *vouchKey:
+		r.dropOldest(from)
 		r.local.KeysIn = append(r.local.KeysIn, keyIn{From: from, First: b.First, Key: b.Key, At: at})
 	case *gossip:
 		for _, g := range b.Entries {
@@ -274,6 +275,24 @@ func (r *Room) secret(from MemberID, row ID, e *Envelope, now time.Time) {
 			}
 			r.local.Hearsay = append(r.local.Hearsay, hearsay{Via: from, From: about, Seq: g.Seq, ID: g.ID, Tag: g.Tag, Since: at})
 		}
+	}
+}
+
+// dropOldest makes room for another key of a member, which is left with fewer than
+// maxKeys. What was said under the one that goes can be judged no more; its sender
+// could as well have given none.
+func (r *Room) dropOldest(from MemberID) {
+	n, oldest := 0, -1
+	for i, k := range r.local.KeysIn {
+		if k.From == from {
+			if n++; oldest < 0 || k.First < r.local.KeysIn[oldest].First {
+				oldest = i
+			}
+		}
+	}
+	if n >= maxKeys {
+		clear(r.local.KeysIn[oldest].Key[:])
+		r.local.KeysIn = slices.Delete(r.local.KeysIn, oldest, oldest+1)
 	}
 }
 
@@ -310,13 +329,14 @@ func (r *Room) judge(c *Change, now time.Time) {
 		if h.Seq > uint64(len(r.told[h.From].list)) {
 			return false
 		}
-		key := r.keyFor(h.From, h.Seq)
-		if key == nil {
-			return true // erased: nothing can be said any more
-		}
+		key, right := r.keyFor(h.From, h.Seq), false
 		same := r.told[h.From].at(h.Seq) == h.ID
-		tag := VouchTag(&key.Key, h.Seq, h.ID)
-		right := suite.Equal(tag[:], h.Tag[:])
+		if key != nil {
+			tag := VouchTag(&key.Key, h.Seq, h.ID)
+			right = suite.Equal(tag[:], h.Tag[:])
+		} else if same {
+			return true // the key is erased: nothing more can be said
+		}
 		a := Alarm{About: []MemberID{h.From, h.Via}, Seq: h.Seq, At: now}
 		switch {
 		case same && right:

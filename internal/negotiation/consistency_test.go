@@ -72,6 +72,35 @@ func TestTwoVersionsAreCaughtInSilence(t *testing.T) {
 	m.wantAlarms(0)
 }
 
+// Who keeps its vouch key back cannot lie in silence either: two versions of one
+// statement do not fit, whatever a tag would say.
+func TestTwoVersionsWithoutKey(t *testing.T) {
+	for _, how := range []string{"passed on", "shown"} {
+		m := newMesh(t, 3, 4)
+		m.strict = true
+		m.liar(0, &Signal{Text: "We will not move on X."}, &Signal{Text: "We may move on X."}, 1)
+		l := m.lines[0][2]
+		if e := must(ParseEnvelope(l[0])); e.Kind != kindKeys || len(l) != 2 {
+			t.Fatal("the key is not the first item")
+		}
+		m.lines[0][2] = l[1:]
+		m.settle()
+		m.wantAlarms(2)
+		if how == "shown" {
+			if err := m.show(1, 2, 0, 1); err != nil {
+				t.Fatal(err)
+			}
+			m.settle()
+			m.wantShown(2, ShownInconsistent)
+		} else {
+			m.wait(gossipAfter)
+			m.keep(1, m.rooms[1].Tick(m.now(1)))
+			m.settle()
+		}
+		m.wantAlarms(2, "inconsistent Aldmark Borvia")
+	}
+}
+
 // A member who lies about what another said cannot make that other look guilty,
 // whatever tags it has: invented ones, or true ones of another place.
 func TestFraming(t *testing.T) {
@@ -427,5 +456,10 @@ func TestFrozen(t *testing.T) {
 	}
 	if v := m.view(0); !v.Frozen || len(m.lines[0][1])+len(m.lines[0][2]) > 0 || len(v.Offers[0].Takers) != 1 {
 		t.Errorf("%+v", v.Offers)
+	}
+	for i := range 3 {
+		if o := m.view(i).Offers[0]; o.State != OfferOpen || m.count(i, KindTaken) > 0 {
+			t.Errorf("member %d hears the restored station confirm: %s", i, o.State)
+		}
 	}
 }

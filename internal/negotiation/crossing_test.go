@@ -297,6 +297,82 @@ func TestTenMinutes(t *testing.T) {
 	}
 }
 
+// The author's own clock is enough: what a fast clock wrote after the end arrived
+// before it.
+func TestFastClock(t *testing.T) {
+	m, offer, _ := offered(t, 3, time.Hour)
+	m.settle()
+	m.skew[1] = 2 * time.Hour
+	m.lie(1, &Take{Of: offer}, MemberID{})
+	m.skew[1] = 0
+	for i := range 3 {
+		if s := m.eval(i).offers[offer].State; s != OfferTaken {
+			t.Errorf("member %d sees it %s", i, s)
+		}
+	}
+}
+
+// The author's word stands as long as the take that it names has not come, but not for
+// a time at which it could not have given it.
+func TestTakenBeforeItsTake(t *testing.T) {
+	for late, want := range map[time.Duration]OfferState{-time.Second: OfferTaken, answerWithin - time.Second: OfferTaken, answerWithin: OfferExpired} {
+		m, offer, _ := offered(t, 3, time.Hour)
+		m.settle()
+		m.wait(time.Hour + late)
+		m.lie(0, &Taken{Of: offer, By: ID{9}}, MemberID{})
+		for i := range 3 {
+			if v := m.eval(i).offers[offer]; v.State != want || v.TakenBy != nil {
+				t.Errorf("%s after its end member %d sees it %s by %v", late, i, v.State, v.TakenBy)
+			}
+		}
+	}
+}
+
+// What an offer may rest on.
+func TestOfferRefused(t *testing.T) {
+	m := newMesh(t, 3, 86)
+	first := m.agenda()
+	open := m.say(0, m.offer(first, 0, 0))
+	secret := m.say(0, m.offer(first, 0, 0), 1)
+	m.settle()
+	if m.eval(1).offers[open].InForce {
+		t.Error("an open offer is in force")
+	}
+	resting := m.offer(first, 0, 0)
+	resting.OnlyIf = []ID{secret}
+	_, err := m.trySay(0, resting)
+	refusedWith(t, err, "unknown to some who hear")
+	_, err = m.trySay(0, resting, 2)
+	refusedWith(t, err, "unknown to some who hear")
+	m.say(0, resting, 1)
+	m.say(0, &Withdraw{Of: open})
+	again := m.offer(first, 0, 0)
+	again.Replaces = &open
+	_, err = m.trySay(0, again)
+	refusedWith(t, err, "that it replaces is withdrawn")
+	// The agenda moves on. What was open may still be taken, and nothing new is made
+	// under the one before; a position that no longer fits its issue is on no table.
+	other := m.say(0, m.offer(first, 0, 0))
+	list := issues()
+	list[0].Options = list[0].Options[:2]
+	second := m.say(0, &Agenda{Rev: 2, Base: &first, Issues: list})
+	m.settle()
+	for i := 1; i < 3; i++ {
+		m.say(i, &Confirm{Of: second})
+	}
+	m.settle()
+	_, err = m.trySay(0, m.offer(first, 0, 0))
+	refusedWith(t, err, "under the agenda that holds")
+	m.say(1, &Take{Of: other})
+	m.settle()
+	if s := m.eval(2).offers[other].State; s != OfferTaken {
+		t.Error(s)
+	}
+	if rows := m.view(2).Table; len(rows[0].Positions) != 0 || len(rows[1].Positions) != 1 {
+		t.Errorf("%+v", rows)
+	}
+}
+
 // What the author may not do, the others do not believe: a confirmation of a take
 // that was written too late, of somebody to whom the offer was not made, of none.
 func TestFalseConfirmations(t *testing.T) {

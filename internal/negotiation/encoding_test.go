@@ -248,6 +248,39 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// What no statement can be is refused before it is looked at any further.
+func TestRefusedEnvelopes(t *testing.T) {
+	if _, err := ParseEnvelope(told(func(e *Envelope) { e.Vouch = make([]byte, TagSize) })); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Envelope){
+		"no version":                     func(e *Envelope) { e.Version = 0 },
+		"number 0":                       func(e *Envelope) { e.Seq = 0 },
+		"a first one that follows":       func(e *Envelope) { e.Prev = ID{1} },
+		"a second one that follows none": func(e *Envelope) { e.Seq = 2 },
+		"no time":                        func(e *Envelope) { e.Time = 0 },
+		"a time after 9999":              func(e *Envelope) { e.Time = maxTime + 1 },
+		"an unknown class":               func(e *Envelope) { e.Class = 2 },
+		"a private one with a vector":    func(e *Envelope) { e.Class, e.Heads, e.Vouch = ClassPrivate, nil, nil },
+		"a private one with heads":       func(e *Envelope) { e.Class, e.Vector, e.Vouch = ClassPrivate, nil, nil },
+		"no vector":                      func(e *Envelope) { e.Vector, e.Vouch = nil, nil },
+		"a vector of one":                func(e *Envelope) { e.Vector, e.Vouch = make([]uint64, 1), nil },
+		"a vector of too many":           func(e *Envelope) { e.Vector, e.Vouch = make([]uint64, 17), make([]byte, 15*TagSize) },
+		"short heads":                    func(e *Envelope) { e.Heads = e.Heads[1:] },
+		"no kind":                        func(e *Envelope) { e.Kind = "" },
+		"a strange kind":                 func(e *Envelope) { e.Kind = "Signal" },
+		"a long kind":                    func(e *Envelope) { e.Kind = Kind(strings.Repeat("x", MaxKind+1)) },
+		"a tag too few":                  func(e *Envelope) { e.Vouch = nil },
+		"half a tag":                     func(e *Envelope) { e.Vouch = e.Vouch[8:] },
+		"a tag too many":                 func(e *Envelope) { e.Vouch = make([]byte, 2*TagSize) },
+		"too long":                       func(e *Envelope) { e.Body = make([]byte, MaxStatement) },
+	} {
+		if _, err := ParseEnvelope(told(func(e *Envelope) { e.Vouch = make([]byte, TagSize); change(e) })); !errors.Is(err, ErrRefused) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func FuzzEnvelope(f *testing.F) {
 	m := newMesh(f, 3, 21)
 	m.say(0, &Signal{Text: "x"})

@@ -32,7 +32,7 @@ func (r *Room) evaluate(now time.Time) *evaluation {
 	v.evaluateAgendas(r)
 	for s := range each[*Package](r) {
 		b := s.Body.(*Package)
-		v.packages[s.ID] = &PackageView{ID: s.ID, Author: s.From, Private: s.Private(), Time: s.Time, Package: b, Problem: problem(v.packageProblem(b))}
+		v.packages[s.ID] = &PackageView{ID: s.ID, Author: s.From, Private: s.Private(), Time: s.Time, Package: b, Problem: s.misfit}
 	}
 	v.evaluateOffers(r)
 	v.evaluateDrafts(r)
@@ -140,12 +140,47 @@ type PackageView struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-func (v *evaluation) packageProblem(b *Package) error {
-	a := v.agendas[b.Agenda]
+// agenda finds a revision that is here, whether it holds or not.
+func (r *Room) agenda(id ID) *Agenda {
+	if s := r.byID[id]; s != nil {
+		if a, ok := s.Body.(*Agenda); ok {
+			return a
+		}
+	}
+	return nil
+}
+
+func (r *Room) packageProblem(b *Package) error {
+	a := r.agenda(b.Agenda)
 	if a == nil {
 		return refused("its agenda is not here")
 	}
-	return b.fits(a.body)
+	return b.fits(a)
+}
+
+// fit notes what is wrong with the terms of a package or an offer, once both they and
+// their agenda are here: either of the two is s. Neither changes any more, and a room is
+// looked at often.
+func (r *Room) fit(s *Statement) {
+	if _, ok := s.Body.(*Agenda); !ok {
+		r.judgeTerms(s)
+		return
+	}
+	for _, o := range r.statements {
+		r.judgeTerms(o)
+	}
+}
+
+func (r *Room) judgeTerms(s *Statement) {
+	if s.judged {
+		return
+	}
+	switch b := s.Body.(type) {
+	case *Package:
+		s.judged, s.misfit = r.agenda(b.Agenda) != nil, problem(r.packageProblem(b))
+	case *Offer:
+		s.judged, s.misfit = r.agenda(b.Agenda) != nil, problem(r.offerTerms(b, s))
+	}
 }
 
 // DraftView is one version of a text.

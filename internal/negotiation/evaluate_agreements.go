@@ -101,13 +101,17 @@ func (v *evaluation) settleAgreement(r *Room, a *AgreementView, have int) {
 		}
 		return
 	}
+	// Who has confirmed a handshake to somebody goes on with it, so that it holds for
+	// all or for none: the agenda may have moved on meanwhile, or its author, who need
+	// have no part in it, may have taken it back.
+	bound := slices.Contains(r.local.Bound, a.ID)
 	if have > 0 {
 		step(AgreementConsenting)
 	}
-	if have == len(a.Needed) && len(a.Blocked) == 0 {
+	if have == len(a.Needed) && (len(a.Blocked) == 0 || bound) {
 		step(AgreementReady)
 	}
-	if void || !v.now.Before(unix(a.Lapses)) {
+	if void && !bound || !v.now.Before(unix(a.Lapses)) {
 		step(AgreementLapsed)
 	}
 }
@@ -138,6 +142,7 @@ func (v *evaluation) needs(r *Room, a *AgreementView) {
 			continue
 		}
 		agenda := v.agendas[p.Agenda].body
+		free = free || strings.TrimSpace(p.Note) != "" // it is signed with the package
 		for _, n := range sortedKeys(p.Values) {
 			i, _ := agenda.Issue(n)
 			free = free || i.Type == Text

@@ -51,7 +51,7 @@ func (v *evaluation) evaluateOffers(r *Room) {
 	for s := range each[*Offer](r) {
 		b := s.Body.(*Offer)
 		v.offers[s.ID] = &OfferView{ID: s.ID, Author: s.From, Private: s.Private(), Time: s.Time, OfferBody: b,
-			State: OfferOpen, Problem: problem(v.offerTerms(r, b, s)), body: b}
+			State: OfferOpen, Problem: s.misfit, body: b}
 	}
 	for s := range each[*Take](r) {
 		if o := v.offers[s.Body.(*Take).Of]; o != nil && o.mayTake(r, s) == nil && !slices.Contains(o.Takers, s.From) {
@@ -177,13 +177,13 @@ func (o *OfferView) mayTake(r *Room, s *Statement) error {
 }
 
 // offerTerms says why an offer means nothing.
-func (v *evaluation) offerTerms(r *Room, b *Offer, s *Statement) error {
-	a := v.agendas[b.Agenda]
+func (r *Room) offerTerms(b *Offer, s *Statement) error {
+	a := r.agenda(b.Agenda)
 	if a == nil {
 		return refused("its agenda is not here")
 	}
 	for _, t := range b.terms() {
-		i, ok := a.body.Issue(t.Issue)
+		i, ok := a.Issue(t.Issue)
 		switch {
 		case !ok:
 			return refused("the agenda has no issue %d", t.Issue)
@@ -204,7 +204,7 @@ func (v *evaluation) offerTerms(r *Room, b *Offer, s *Statement) error {
 
 // offerProblem says why this member may not make an offer now.
 func (v *evaluation) offerProblem(r *Room, b *Offer, probe *Statement) error {
-	if err := v.offerTerms(r, b, probe); err != nil {
+	if err := r.offerTerms(b, probe); err != nil {
 		return err
 	}
 	if b.Agenda != v.heldID {

@@ -124,14 +124,24 @@ func (m *mesh) agreement(parties []int, f func(*Agreement)) *Agreement {
 // Who must consent, and what is in the way.
 func TestNeededConsents(t *testing.T) {
 	m := newMesh(t, 3, 51)
-	agenda := m.agenda(func(l []Issue) { l[0].Affects = m.ids(1, 2) })
-	pack := func(v map[uint64]Value) ID {
-		id := m.say(0, &Package{Agenda: agenda, Values: v})
+	first := m.agenda()
+	// The one whom an issue does not affect removes itself, with words as with a choice.
+	second := &Agenda{Rev: 2, Base: &first, Issues: issues()}
+	second.Issues[0].Affects, second.Issues[2].Affects = m.ids(1, 2), m.ids(1, 2)
+	agenda := m.say(0, second)
+	m.settle()
+	for i := 1; i < 3; i++ {
+		m.say(i, &Confirm{Of: agenda})
+	}
+	m.settle()
+	pack := func(v map[uint64]Value, note string) ID {
+		id := m.say(0, &Package{Agenda: agenda, Values: v, Note: note})
 		m.settle()
 		return id
 	}
-	choice := pack(map[uint64]Value{1: OptionValue(1)})
-	words := pack(map[uint64]Value{3: TextValue("Both sides note.")})
+	choice := pack(map[uint64]Value{1: OptionValue(1)}, "")
+	words := pack(map[uint64]Value{3: TextValue("Both sides note.")}, "")
+	noted := pack(map[uint64]Value{1: OptionValue(1)}, "The third pays for it.")
 	for _, c := range []struct {
 		name    string
 		parties []int
@@ -142,6 +152,7 @@ func TestNeededConsents(t *testing.T) {
 		{"parties and affected", []int{0, 1}, func(a *Agreement) { a.Text, a.Agenda, a.Packages = "", &agenda, []ID{choice} }, []int{0, 1, 2}},
 		{"the affected alone", []int{1, 2}, func(a *Agreement) { a.Text, a.Agenda, a.Packages = "", &agenda, []ID{choice} }, []int{1, 2}},
 		{"a value in words is free text", []int{1, 2}, func(a *Agreement) { a.Text, a.Agenda, a.Packages = "", &agenda, []ID{words} }, []int{0, 1, 2}},
+		{"the note of a package is free text", []int{1, 2}, func(a *Agreement) { a.Text, a.Agenda, a.Packages = "", &agenda, []ID{noted} }, []int{0, 1, 2}},
 	} {
 		id := m.say(0, m.agreement(c.parties, c.f))
 		m.settle()

@@ -42,6 +42,31 @@ func TestHearsayFlood(t *testing.T) {
 	}
 }
 
+// Vouch keys are handed over one a day. Who sends them all the time loses its older
+// ones, and fills no list that every later statement is weighed against.
+func TestKeyFlood(t *testing.T) {
+	m := newMesh(t, 3, 67)
+	var c Change
+	for n := range 3 * maxKeys {
+		m.rooms[0].send(&vouchKey{First: uint64(n + 1), Key: [32]byte{byte(n), byte(n >> 8)}}, m.id(2), &c, m.now(0))
+	}
+	m.keep(0, c)
+	m.say(1, &Signal{Text: "Here."})
+	m.settle()
+	mine, theirs := 0, 0
+	for _, k := range m.rooms[2].local.KeysIn {
+		if k.From == m.id(1) {
+			theirs++
+		} else if mine++; k.First <= 2*maxKeys {
+			t.Errorf("an older key, from %d on, is here", k.First)
+		}
+	}
+	if mine != maxKeys || theirs != 1 {
+		t.Errorf("%d keys of one and %d of the other", mine, theirs)
+	}
+	m.wantAlarms(2)
+}
+
 // Who sends statements that follow one that never comes uses up its own room, not
 // that of the others.
 func TestHeldFlood(t *testing.T) {

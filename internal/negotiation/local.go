@@ -23,6 +23,7 @@ type local struct {
 	Outcomes map[ID]Outcome      `cbor:"12,keyasint,omitempty"` // of rounds
 	Seals    map[ID]Seal         `cbor:"13,keyasint,omitempty"` // of agreements that were signed
 	Shown    []shownRecord       `cbor:"14,keyasint,omitempty"` // what became of what this member was shown
+	Bound    []ID                `cbor:"15,keyasint,omitempty"` // agreements that go on whatever becomes of the agenda
 }
 
 // Local is the part of a room that its rows do not hold, encoded for the vault. It
@@ -124,6 +125,15 @@ func (r *Room) Sealed(id ID, s Seal, now time.Time) error {
 	}
 	r.local.Seals[id] = s
 	return nil
+}
+
+// Bound reports that this member has confirmed an agreement to somebody, who may count
+// it as confirmed from now on, or that this copy shows that it had begun to sign it: only
+// a missing consent and the time are still in the way of what follows.
+func (r *Room) Bound(id ID) {
+	if !slices.Contains(r.local.Bound, id) {
+		r.local.Bound = append(r.local.Bound, id)
+	}
 }
 
 // Progress reports where an agreement stands once package seal carries it. Only what

@@ -23,12 +23,12 @@ func (b *Package) check() error {
 
 // fits says why the package is none of the agenda.
 func (b *Package) fits(a *Agenda) error {
-	for id, v := range b.Values {
+	for _, id := range sortedKeys(b.Values) {
 		i, ok := a.Issue(id)
 		if !ok {
 			return refused("the agenda has no issue %d", id)
 		}
-		if err := v.fits(i); err != nil {
+		if err := b.Values[id].fits(i); err != nil {
 			return err
 		}
 	}

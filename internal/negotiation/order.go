@@ -31,20 +31,23 @@ func (r *Room) inOrder() []*Statement {
 		}
 		return nil
 	}
+	sooner := func(a, b *head) int { return earlier(a.list[a.next], b.list[b.next]) }
 	order := make([]*Statement, 0, len(r.statements))
 	for {
 		heads = slices.DeleteFunc(heads, func(h *head) bool { return h.next == len(h.list) })
 		if len(heads) == 0 {
 			return order
 		}
-		slices.SortFunc(heads, func(a, b *head) int { return earlier(a.list[a.next], b.list[b.next]) })
+		first := slices.MinFunc(heads, sooner)
 		// The earliest by the clocks, or what it waits for. Liars can each claim to have
-		// heard the other: then one of them goes first.
-		first := heads[0]
-		for range heads {
-			if h := waitsFor(first.list[first.next]); h != nil {
-				first = h
+		// heard the other: then the earliest of them goes first.
+		var way []*head
+		for h := first; h != nil; h = waitsFor(first.list[first.next]) {
+			if i := slices.Index(way, h); i >= 0 {
+				first = slices.MinFunc(way[i:], sooner)
+				break
 			}
+			way, first = append(way, h), h
 		}
 		order = append(order, first.list[first.next])
 		first.next++

@@ -68,6 +68,24 @@ func TestAnswersFollow(t *testing.T) {
 	}
 }
 
+// What nobody had heard before saying something stands where the clocks put it.
+func TestUnheardByTheClock(t *testing.T) {
+	m := newMesh(t, 3, 25)
+	want := []string{"One.", "Two.", "Three."}
+	for n, by := range []int{2, 0, 1} {
+		m.skew[by] = time.Duration(n) * time.Minute
+	}
+	for n, by := range []int{1, 0, 2} { // said in another order
+		m.say(by, &Signal{Text: want[2-n]})
+	}
+	m.settle()
+	for i := range 3 {
+		if got := m.words(i); !slices.Equal(got, want) {
+			t.Errorf("member %d reads %q", i, got)
+		}
+	}
+}
+
 // Two that each claim to have heard the other are shown all the same, and so is
 // whatever stands behind claims about what was never said.
 func TestOrderOfLies(t *testing.T) {
@@ -84,6 +102,36 @@ func TestOrderOfLies(t *testing.T) {
 	m.say(2, &Signal{Text: "C"})
 	if got := m.words(2); len(got) != 3 || got[2] != "C" {
 		t.Errorf("it reads %q", got)
+	}
+}
+
+// Who is told something in private reads the rest of the room in the same order as the
+// others, also if two each claim to have heard the other.
+func TestOrderOfLiesIsShared(t *testing.T) {
+	for _, private := range []bool{false, true} {
+		m := newMesh(t, 5, 24)
+		for i := range 2 {
+			m.skew[i] = time.Duration(i) * time.Second
+			m.say(i, &Signal{Text: []string{"A", "B"}[i]})
+			for _, to := range []int{3, 4} {
+				l := m.lines[i][to]
+				e := must(ParseEnvelope(l[len(l)-1]))
+				e.Vector[m.rooms[to].index(m.id(1-i))] = 1
+				l[len(l)-1] = e.Encode()
+			}
+			m.hold(i, 2)
+		}
+		if private {
+			m.skew[2] = time.Minute
+			m.say(2, &Signal{Text: "Between us."}, 3)
+		}
+		m.settle()
+		shared := func(i int) []string {
+			return slices.DeleteFunc(m.words(i), func(s string) bool { return s == "Between us." })
+		}
+		if a, b := shared(3), shared(4); !slices.Equal(a, b) || !slices.Equal(a, []string{"A", "B"}) {
+			t.Errorf("one reads %q, another %q", a, b)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 const (
 	maxHeld    = 64  // statements that arrived before the one they follow, per member
 	maxHearsay = 256 // vouch tags that cannot be judged yet, per member that passed them on
+	maxKeys    = 256 // vouch keys of a member: one a day, kept for seven after they came
 	maxRefused = 64  // refused items that are kept as they came, per member; more are only counted
 )
 
@@ -376,6 +377,7 @@ func (r *Room) place(a arrived, c *Change) (placed []*Statement) {
 	ch.list = append(ch.list, s)
 	r.statements = append(r.statements, s)
 	r.byID[s.ID] = s
+	r.fit(s)
 	placed = append(placed, s)
 	if !s.Private() {
 		if s.From == r.self {

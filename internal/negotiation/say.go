@@ -196,7 +196,7 @@ func (r *Room) allowed(b Body, to MemberID, now time.Time) error {
 			return refused("agenda %d, which is later, was confirmed already: propose number %d", later, v.highest+1)
 		}
 	case *Package:
-		return v.packageProblem(b)
+		return r.packageProblem(b)
 	case *Offer:
 		return v.offerProblem(r, b, probe)
 	case *Take:

@@ -204,7 +204,7 @@ func (r *Room) weigh(now time.Time) {
 			rec.State = ShownWritten
 		case right, key == nil && same: // keys go when all hold the same
 			rec.State = ShownSame
-		case key != nil && heard: // before that a newer key may be on its way, with what was said under it
+		case heard: // before that a newer key may be on its way, with what was said under it
 			rec.State = ShownInconsistent
 		case now.Sub(unix(rec.Since)) >= TagLifetime:
 			rec.State = ShownUnknown

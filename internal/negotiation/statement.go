@@ -113,7 +113,9 @@ type Statement struct {
 	Unreadable string // why Body is nil although the kind is known
 	Vector     []uint64
 
-	heads []byte
+	heads  []byte
+	judged bool   // of a package or an offer: its agenda is here
+	misfit string // why its terms do not fit the agenda
 }
 
 // Spoken reports that somebody said it, as far as a reader is concerned: stations

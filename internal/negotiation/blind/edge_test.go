@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"strings"
 	"testing"
 	"time"
 )
@@ -35,6 +36,49 @@ func TestKeysThatCancel(t *testing.T) {
 	give(StepKey, raw(body))
 	if s := w.rounds[0].Status(); s.State != Lapsed || !s.Over {
 		t.Errorf("%+v", s)
+	}
+}
+
+// Answers whose randomness cancels would stand open: the round ends, and names nobody,
+// though each proof holds.
+func TestAnswersThatCancel(t *testing.T) {
+	w := newTable(t, params(2, nil))
+	w.mangle = func(m sent) []sent {
+		if Step(m.raw[0]) != StepInput {
+			return []sent{m}
+		}
+		if m.from == 1 {
+			return nil
+		}
+		// The factor that party 0 has just used, from the randomness it was given.
+		fresh := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("fresh"), w.fresh))
+		rnd := w.rounds[0].secrets(fresh, StepInput, 0)
+		k := rnd.scalar()
+		if msg, err := w.p.Decode(m.raw); err != nil || !mulGen(k).IsEqual(msg.Body.(Input).Cells[0].U.e) {
+			t.Fatal("that is not the factor")
+		}
+		k.Neg(k)
+		r := w.rounds[1]
+		scope, y := r.scope(1, StepInput, 0), r.key0()
+		ct := pair{mulGen(k), mul(k, y)} // a yes
+		alpha, c1, z1 := rnd.scalar(), rnd.scalar(), rnd.scalar()
+		st := inputStatement(scope, y, []pair{ct})
+		st.count(1)
+		st.points(mulGen(alpha), mul(alpha, y), add(mulGen(z1), mul(c1, ct.u)), add(mul(z1, y), mul(c1, sub(ct.v, ristretto.Generator()))))
+		st.count(0)
+		c, c0 := st.challenge(), ristretto.NewScalar()
+		c0.Sub(c, c1)
+		in := Input{Cells: []Ciphertext{{Point{ct.u}, Point{ct.v}}}, Challenge: Scalar{c}, Bits: []Bit{{Scalar{c0}, Scalar{respond(alpha, c0, k)}, Scalar{z1}}}}
+		return []sent{m, {1, 0, Message{Step: StepInput, View: r.view, Body: in}.Encode()}}
+	}
+	w.play(Yes(), No())
+	if s := w.rounds[0].Status(); s.State != Lapsed || !s.Over {
+		t.Errorf("%+v", s)
+	}
+	for _, m := range w.trace {
+		if strings.Contains(m, "step 5") {
+			t.Error("it was blinded")
+		}
 	}
 }
 
@@ -70,6 +114,37 @@ func TestFactorsThatCancel(t *testing.T) {
 	}
 }
 
+// The key is erased with the last share that needs it, also if the share has to wait.
+func TestKeyGoesWithTheLastShare(t *testing.T) {
+	for _, cells := range []int{1, 4} {
+		shape := func(*Params) {}
+		answers := []Answer{Yes(), No()}
+		if cells > 1 {
+			shape = list(cells, 1, 0)
+			answers = []Answer{Approve(make([]Level, cells)...), Approve(make([]Level, cells)...)}
+		}
+		w := newTable(t, params(2, shape))
+		opened := 0
+		w.mangle = func(m sent) []sent {
+			if Step(m.raw[0]) == StepOpen && m.from == 0 {
+				if opened++; opened == cells {
+					return nil // the last cell stays closed
+				}
+			}
+			return []sent{m}
+		}
+		w.play(answers...)
+		for i, r := range w.rounds {
+			if r.at != Opening || r.pos != cells-1 || r.secret != [32]byte{} {
+				t.Errorf("%d cells: party %d is %s at %d and has its key", cells, i, r.at, r.pos)
+			}
+			if (i == 0) != (len(r.share) == 0) {
+				t.Errorf("%d cells: party %d keeps a share of %d bytes", cells, i, len(r.share))
+			}
+		}
+	}
+}
+
 // What comes before its time is judged when its time has come.
 func TestEarlyMessages(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -91,6 +166,10 @@ func TestEarlyMessages(t *testing.T) {
 			b := Message{Step: StepCoin, View: [32]byte(raw[2:HeaderSize]), Body: Coin{}}
 			return [][]byte{b.Encode()}
 		}, Invalid},
+		"a step too far under another T": {func(r *Round, raw []byte) [][]byte {
+			b := Message{Step: StepCoin, View: [32]byte{1}, Body: Coin{}}
+			return [][]byte{b.Encode()}
+		}, ViewsDiffer},
 	} {
 		w := newTable(t, params(3, nil))
 		var held []sent // from party 0 to party 1

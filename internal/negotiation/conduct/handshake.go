@@ -101,6 +101,9 @@ func (s *Seat) shake(a *negotiation.AgreementView, m *Machine) (out []Saying, er
 			}
 		}
 	}
+	if len(h.Sent) > 0 {
+		s.Room.Bound(a.ID)
+	}
 	if len(h.Confirmed) == len(others) && len(h.Sent) == len(others) {
 		if err := s.Room.Progress(a.ID, string(negotiation.AgreementConfirmed), "", s.Now); err != nil {
 			return nil, err

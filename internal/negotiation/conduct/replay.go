@@ -300,6 +300,10 @@ func (r *replay) reportSignings() error {
 		}
 		progress := func(to negotiation.AgreementState) error { return tell(to, r.last[a.ID]) }
 		others := len(signers(a)) - 1
+		// What was said later, of the agenda above all, changes nothing of what had begun.
+		if h := r.shakes[a.ID]; h != nil && len(h.sent) > 0 {
+			r.room.Bound(a.ID)
+		}
 		if h := r.shakes[a.ID]; h != nil && len(h.sent) == others && len(h.came) == others {
 			if err := progress(negotiation.AgreementConfirmed); err != nil {
 				return err
@@ -309,6 +313,9 @@ func (r *replay) reportSignings() error {
 			w := r.attempts[attempt{a.ID, n}]
 			if w == nil {
 				continue
+			}
+			if w.Sent(seal.ID(r.room.Self())) >= seal.StepCommit {
+				r.room.Bound(a.ID)
 			}
 			for _, step := range []struct {
 				at seal.Step

@@ -260,29 +260,39 @@ func TestDeclined(t *testing.T) {
 // Who stops after the other's opening leaves it shown and unanswered; an opening
 // that comes late still counts.
 func TestStopper(t *testing.T) {
-	m := newMesh(t, 2, 7)
-	m.prepare(1)
-	id := m.propose(0, m.single(0, 1))
-	m.join(1, id)
-	m.answer(0, id, blind.Yes())
-	m.answer(1, id, blind.Yes())
-	m.clock = m.clock.Add(inputsIn)
-	m.tick(0)
-	m.tick(1)
-	for len(m.members[1].room.Opaque("round/open")) == 0 {
-		if !m.deliver(0, 1) && !m.deliver(1, 0) {
-			t.Fatal("nothing is opened")
+	for _, yes := range []bool{true, false} {
+		m := newMesh(t, 2, 7)
+		m.prepare(1)
+		id := m.propose(0, m.single(0, 1))
+		m.join(1, id)
+		m.answer(0, id, yesNo(yes))
+		m.answer(1, id, blind.Yes())
+		m.clock = m.clock.Add(inputsIn)
+		m.tick(0)
+		m.tick(1)
+		for len(m.members[1].room.Opaque("round/open")) == 0 {
+			if !m.deliver(0, 1) && !m.deliver(1, 0) {
+				t.Fatal("nothing is opened")
+			}
+		}
+		held := m.lines[1][0]
+		m.lines[1][0] = nil
+		m.clock = start.Add(time.Hour + within)
+		m.tick(0)
+		if yes {
+			m.want(id, negotiation.RoundUnanswered, 0, 0)
+		} else {
+			m.want(id, negotiation.RoundLapsed, -1, 0)
+		}
+		m.restart(0)
+		m.lines[1][0] = held
+		m.settle()
+		if yes {
+			m.want(id, negotiation.RoundMatch, 0, 0, 1)
+		} else {
+			m.want(id, negotiation.RoundNoMatch, -1, 0, 1)
 		}
 	}
-	held := m.lines[1][0]
-	m.lines[1][0] = nil
-	m.clock = start.Add(time.Hour + within)
-	m.tick(0)
-	m.want(id, negotiation.RoundUnanswered, 0, 0)
-	m.restart(0)
-	m.lines[1][0] = held
-	m.settle()
-	m.want(id, negotiation.RoundMatch, 0, 0, 1)
 }
 
 // A round stops for good where its state was lost, or the station restored.

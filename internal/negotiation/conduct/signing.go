@@ -164,6 +164,15 @@ func (g *Signings) begin(s *Seat, a *negotiation.AgreementView, k *signing, atte
 	return append(out, said...), err
 }
 
+// concerns reports a kind of which a statement can change where an agreement stands.
+func concerns(k negotiation.Kind) bool {
+	switch k {
+	case negotiation.KindAgenda, negotiation.KindConfirm, negotiation.KindPackage, negotiation.KindAgreement, negotiation.KindConsent, negotiation.KindWithdraw:
+		return true
+	}
+	return strings.HasPrefix(string(k), negotiation.PrefixSign) // of a handshake
+}
+
 func carriesSeal(k negotiation.Kind) bool {
 	for _, want := range signKinds {
 		if k == want {
@@ -341,6 +350,9 @@ func (g *Signings) Received(s *Seat, st *negotiation.Statement) ([]Saying, error
 		return nil, nil
 	}
 	if !carriesSeal(st.Kind) && st.Kind != kindStop && st.Kind != kindHeld {
+		if !concerns(st.Kind) {
+			return nil, nil
+		}
 		return g.Tick(s)
 	}
 	msg, err := ParseMessage(st.Raw)

@@ -3,7 +3,9 @@ package seal_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"crypto/sha512"
+	"encoding/hex"
 	"errors"
 	"math/big"
 	"os"
@@ -122,6 +124,45 @@ func TestSignTogether(t *testing.T) {
 		}
 		if !ed25519.Verify(a, m, sig) || ed25519.Verify(a, append(m, '.'), sig) {
 			t.Error("an ordinary verifier disagrees")
+		}
+	}
+}
+
+// The messages are what the documents say: each binds the attempt, and the attempt binds
+// core, keys and fresh bytes of all.
+func TestWhatIsBound(t *testing.T) {
+	tb := seat(t, 3, -1)
+	tb.pump(seal.StepShare)
+	short := func(label string, parts ...[]byte) []byte {
+		h := sha256.Sum256(slices.Concat([]byte{byte(len(label))}, []byte(label), slices.Concat(parts...)))
+		return h[:]
+	}
+	var keys [][]byte
+	var fresh, commits []byte
+	for i, s := range tb.s {
+		hello := s.Sent()[0] // step ‖ core ‖ key ‖ fresh
+		if !bytes.Equal(hello[1:33], append([]byte{7}, make([]byte, 31)...)) {
+			t.Error("the hello has another core")
+		}
+		keys = append(keys, hello[33:65])
+		fresh = append(append(fresh, tb.ids[i][:]...), hello[65:]...)
+		commits = append(commits, s.Sent()[1][33:]...)
+	}
+	slices.SortFunc(keys, slices.Compare[[]byte])
+	l := append([]byte{0, 3}, slices.Concat(keys...)...)
+	sid := short("backchannel/v1/seal/session", append([]byte{7}, make([]byte, 31)...), l, fresh)
+	for i, s := range tb.s {
+		for _, b := range s.Sent()[1:] {
+			if !bytes.Equal(b[1:33], sid) {
+				t.Errorf("step %d of party %d has another sid", b[0], i)
+			}
+		}
+		nonce := s.Sent()[3][33:]
+		if want := slowHash("backchannel/v1/seal/commitment", sid, tb.ids[i][:], nonce); !bytes.Equal(s.Sent()[1][33:], want) {
+			t.Errorf("party %d commits to something else", i)
+		}
+		if !bytes.Equal(s.Sent()[2][33:], short("backchannel/v1/seal/echo", sid, commits)) {
+			t.Errorf("party %d echoes something else", i)
 		}
 	}
 }
@@ -385,6 +426,40 @@ func TestCommunique(t *testing.T) {
 		"core": strings.Replace(s, `"07`, `"08`, 1), "bidi": strings.Replace(s, "opens", "opens\u202e", 1), "empty": "",
 	} {
 		if _, err := seal.Verify([]byte(bad)); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	// The parties stand in the order of their keys, and nowhere twice.
+	swapped, twice := r.Communique, r.Communique
+	swapped.Parties = slices.Clone(r.Parties)
+	swapped.Parties[0], swapped.Parties[1] = r.Parties[1], r.Parties[0]
+	twice.Parties = append([]seal.Party{r.Parties[0]}, r.Parties...)
+	// All together can make a signature with the identity for R, which any verifier
+	// takes. It would be one by nobody's nonce.
+	keyless := r.Communique
+	var xs []*big.Int
+	keyless.Parties = nil
+	for n := range 2 {
+		k := key(t, "identity"+string(rune('0'+n)))
+		xs = append(xs, number(k.Secret()))
+		pub := k.Public()
+		keyless.Parties = append(keyless.Parties, seal.Party{Name: "Party", Key: hex.EncodeToString(pub[:])})
+	}
+	slices.SortFunc(keyless.Parties, func(a, b seal.Party) int { return strings.Compare(a.Key, b.Key) })
+	core, err := hex.DecodeString(keyless.Agreement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, m, sig := slowSign(xs, []*big.Int{new(big.Int), new(big.Int)}, core, "sealed", keyless.Text)
+	if keyless.Signature = hex.EncodeToString(sig); !ed25519.Verify(a, m, sig) {
+		t.Fatal("an ordinary verifier refuses R = identity")
+	}
+	for name, bad := range map[string]seal.Communique{"swapped": swapped, "twice": twice, "R is the identity": keyless} {
+		b, err := bad.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := seal.Verify(b); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
