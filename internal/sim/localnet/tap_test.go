@@ -113,6 +113,20 @@ func TestCompare(t *testing.T) {
 	if err := Compare(line(busy(0)), line(busy(1)), p, cut); err != nil {
 		t.Errorf("a busy machine: %v", err)
 	}
+	// One that is so busy may also leave a round out, and what follows is as it was.
+	leaves := func(busy func(int, []Record) []Record) *Tap {
+		return line(func(round int, r []Record) []Record {
+			if r = busy(round, r); round == 50 {
+				r = r[1:]
+			}
+			return r
+		})
+	}
+	for _, c := range [][2]*Tap{{leaves(busy(0)), line(busy(1))}, {line(busy(0)), leaves(busy(1))}} {
+		if err := Compare(c[0], c[1], p, cut); err != nil {
+			t.Errorf("a busy machine that left a round out: %v", err)
+		}
+	}
 	if Compare(line(busy(0)), line(nil), p, cut) == nil {
 		t.Error("a station that is late in every third round was taken for an idle one")
 	}
