@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -139,16 +141,32 @@ func (n *demoNetwork) startStation(who, dir string) (*demoStation, error) {
 	return s, n.start(filepath.Base(dir), []byte(demoPassphrase+"\n"), "station", "--config", filepath.Join(dir, station.ConfigName), "--passphrase-fd", "3", "--while-stdin", "--page", "127.0.0.1:0")
 }
 
-// freePorts returns loopback addresses that were free a moment ago.
+// Systems give a program that connects, or listens anywhere, ports from 32768 or 49152
+// upwards. Those below stay free until a server starts on them.
+const firstPort, portsBeyond = 20_000, 32_768
+
+var givenPorts sync.Map // addresses that freePorts returned before
+
+// freePorts returns loopback addresses that were free a moment ago, never one twice.
 func freePorts(count int) ([]string, error) {
 	var out []string
-	for range count {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+	for tries := 0; len(out) < count; tries++ {
+		n, err := rand.Int(rand.Reader, big.NewInt(portsBeyond-firstPort))
 		if err != nil {
 			return nil, fmt.Errorf("looking for free ports: %w", err)
 		}
-		defer ln.Close()
-		out = append(out, ln.Addr().String())
+		address := fmt.Sprintf("127.0.0.1:%d", firstPort+n.Int64())
+		if _, given := givenPorts.LoadOrStore(address, true); given && tries < 1000 {
+			continue
+		}
+		ln, err := net.Listen("tcp", address)
+		switch {
+		case err == nil:
+			ln.Close()
+			out = append(out, address)
+		case tries >= 1000:
+			return nil, fmt.Errorf("looking for free ports: %w", err)
+		}
 	}
 	return out, nil
 }

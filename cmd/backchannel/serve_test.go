@@ -183,6 +183,24 @@ func TestServersOfANetwork(t *testing.T) {
 	}
 }
 
+// Free ports lie where no other program is given one by chance, and differ.
+func TestFreePorts(t *testing.T) {
+	seen := map[string]bool{}
+	for range 10 {
+		ports, err := freePorts(20)
+		if err != nil || len(ports) != 20 {
+			t.Fatalf("%d ports, %v", len(ports), err)
+		}
+		for _, p := range ports {
+			a, err := net.ResolveTCPAddr("tcp", p)
+			if err != nil || !a.IP.IsLoopback() || a.Port < 20_000 || a.Port > 32_767 || seen[p] {
+				t.Errorf("%s, %v", p, err)
+			}
+			seen[p] = true
+		}
+	}
+}
+
 func TestPortTaken(t *testing.T) {
 	s := newServers(t)
 	for i, c := range [][2]string{{"relay", "r1"}, {"entry", "e"}} {

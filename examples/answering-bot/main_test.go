@@ -72,7 +72,7 @@ func realStation(t *testing.T) (owner *web.Client, address string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	api := web.NewHandler(s, "test")
 	serve := func(h http.Handler) *http.Server {
-		return &http.Server{Handler: h, ReadHeaderTimeout: time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+		return &http.Server{Handler: h, ReadHeaderTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return ctx }}
 	}
 	owned, limited := serve(api), serve(web.RequireToken(s, api))
 	var wg sync.WaitGroup

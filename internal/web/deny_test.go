@@ -72,7 +72,7 @@ func TestDeny(t *testing.T) {
 		t.Helper()
 		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
-		for end := time.Now().Add(90 * time.Second); !yes(); <-tick.C {
+		for end := time.Now().Add(3 * time.Minute); !yes(); <-tick.C {
 			if time.Now().After(end) {
 				t.Fatalf("waited in vain for %s", what)
 			}
@@ -230,7 +230,7 @@ func TestTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: web.RequireToken(s, web.NewHandler(s, "test")), ReadHeaderTimeout: time.Second}
+	srv := &http.Server{Handler: web.RequireToken(s, web.NewHandler(s, "test")), ReadHeaderTimeout: time.Minute}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = srv.Serve(ln) }()
 	defer func() { _ = srv.Close(); <-done }()

@@ -45,7 +45,7 @@ func (d *desk) ends(what string, stream <-chan struct{}) {
 	d.t.Helper()
 	select {
 	case <-stream:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		d.t.Errorf("%s: the stream goes on", what)
 	}
 }

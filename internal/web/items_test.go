@@ -75,7 +75,7 @@ func meetingPair(t *testing.T) *pair {
 		if err != nil {
 			t.Fatal(err)
 		}
-		srv := &http.Server{Handler: web.NewHandler(s, "test"), ReadHeaderTimeout: time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+		srv := &http.Server{Handler: web.NewHandler(s, "test"), ReadHeaderTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return ctx }}
 		c := web.NewClient(cfg.Socket)
 		wg.Go(func() { _ = srv.Serve(ln) })
 		wg.Go(func() {
@@ -133,7 +133,7 @@ func (d *pair) until(what string, yes func() bool) {
 	d.Helper()
 	tick := time.NewTicker(30 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(time.Minute); !yes(); <-tick.C {
+	for end := time.Now().Add(3 * time.Minute); !yes(); <-tick.C {
 		if time.Now().After(end) {
 			d.Fatalf("waited in vain for %s", what)
 		}

@@ -205,6 +205,37 @@ func everyPage(id string) []string {
 		"/help", "/api", "/openapi.json", "/v1/status"}
 }
 
+// TestSaidOnce: what was just done is said on the next page, once. A part that
+// refreshes itself meanwhile, of the page that is left or of another window, does not
+// take it away.
+func TestSaidOnce(t *testing.T) {
+	d := newDesk(t)
+	d.signIn()
+	form := url.Values{"token": {d.token()}, "name": {"The third floor"}, "lock": {"15"}, "close": {"0"}}
+	d.browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if p := d.post("/settings/options", form); p.code != http.StatusSeeOther {
+		t.Fatalf("keeping a setting: %d", p.code)
+	}
+	for _, path := range []string{"/", "/part/people", "/part/facts"} {
+		r, err := http.NewRequest(http.MethodGet, d.local.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("HX-Request", "true")
+		r.Header.Set("X-Refresh", "yes")
+		if p := d.do(r); p.code != http.StatusOK || strings.Contains(p.body, "Kept.") {
+			t.Errorf("a part at %s: %d", path, p.code)
+		}
+	}
+	const said = `<p class="said">Kept.</p>`
+	if !strings.Contains(d.get("/settings").body, said) {
+		t.Error("the page does not say what was done")
+	}
+	if strings.Contains(d.get("/settings").body, said) {
+		t.Error("it is said twice")
+	}
+}
+
 // TestLockedShowsNothing asks for everything without a session.
 func TestLockedShowsNothing(t *testing.T) {
 	d := newDesk(t)
@@ -443,11 +474,10 @@ func waitFor(t *testing.T, what string, cond func() bool) {
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for range 200 {
-		if cond() {
+	for end := time.Now().Add(time.Minute); !cond(); <-tick.C {
+		if time.Now().After(end) {
+			t.Errorf("waited for %s in vain", what)
 			return
 		}
-		<-tick.C
 	}
-	t.Errorf("waited for %s in vain", what)
 }

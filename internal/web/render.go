@@ -118,8 +118,11 @@ type frame struct {
 
 // show renders a screen inside the frame.
 func (p *Pages) show(v *visit, code int, screen string, body any) {
-	f := frame{Screen: screen, Token: v.session.form, Said: p.sessions.said(v.session), Body: body, Contact: v.r.PathValue("contact")}
+	f := frame{Screen: screen, Token: v.session.form, Body: body, Contact: v.r.PathValue("contact")}
 	f.Told = v.told
+	if !v.part() { // which takes a part of it and would lose what is said beside
+		f.Said = p.sessions.said(v.session)
+	}
 	o := p.s.PageOptions()
 	f.Name, f.Notify = o.Name, o.Notify
 	var err error

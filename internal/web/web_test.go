@@ -71,7 +71,7 @@ func serveStation(t *testing.T) (*web.Client, string, *station.Station) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	srv := &http.Server{Handler: web.NewHandler(s, "test"), ReadHeaderTimeout: time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	srv := &http.Server{Handler: web.NewHandler(s, "test"), ReadHeaderTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return ctx }}
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = srv.Serve(ln) })
 	wg.Go(func() {

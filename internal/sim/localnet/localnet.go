@@ -70,23 +70,11 @@ func Start(p wire.Params) (_ *Net, err error) {
 			Address: ln.Addr().String(), Verify: s.Public(), TLS: pin(k),
 		})
 	}
-	// The entry's listener proves to stations which network it serves, so it begins
-	// when the file is signed, on a port that is free now.
-	address, err := freeAddress()
+	stations, err := n.listen(sign, entryKey)
 	if err != nil {
 		return n, err
-	}
-	n.File.Entry = wire.Entry{Addresses: []string{address}, TLS: pin(entryKey)}
-	for i, s := range sign {
-		if err := n.File.Sign(i, s); err != nil {
-			return n, err
-		}
 	}
 	net := n.File.Net()
-	stations, err := link.ListenStations(address, entryKey, net, link.MaxFrame, maxStations, nil)
-	if err != nil {
-		return n, err
-	}
 	dial := func(own link.Role, key ed25519.PrivateKey) link.Dialer {
 		return func(ctx context.Context, to link.Target) (link.Conn, error) {
 			if to.Role != link.RoleRelay {
@@ -108,6 +96,28 @@ func Start(p wire.Params) (_ *Net, err error) {
 	return n, nil
 }
 
+// listen signs the file and begins to listen for stations. The listener proves to
+// them which network it serves, so it begins when the file is signed, on a port that
+// was free before; should another program have taken it, on another one.
+func (n *Net) listen(sign []suite.SigningKey, key ed25519.PrivateKey) (*link.StationListener, error) {
+	for tries := 1; ; tries++ {
+		address, err := freeAddress()
+		if err != nil {
+			return nil, err
+		}
+		n.File.Entry = wire.Entry{Addresses: []string{address}, TLS: pin(key)}
+		for i, s := range sign {
+			if err := n.File.Sign(i, s); err != nil {
+				return nil, err
+			}
+		}
+		ln, err := link.ListenStations(address, key, n.File.Net(), link.MaxFrame, maxStations, nil)
+		if err == nil || tries == 20 {
+			return ln, err
+		}
+	}
+}
+
 func pin(k ed25519.PrivateKey) link.PinnedKey {
 	return link.PinnedKey(k.Public().(ed25519.PublicKey))
 }
@@ -121,6 +131,14 @@ func (n *Net) run(ctx context.Context, cfg link.LoopConfig) {
 			n.mu.Unlock()
 		}
 	})
+}
+
+// Calm is the next moment at which stations that begin one after the other see and do
+// the same: the middle of an attempt that they do not take part in any more, long
+// before the next.
+func (n *Net) Calm() time.Time {
+	p := n.File.Params
+	return p.PhaseStart(p.NextAttempt(time.Now()), wire.PhaseRoster).Add(p.Windows[wire.PhaseRoster] / 2)
 }
 
 // Close stops all servers and returns what went wrong in them.

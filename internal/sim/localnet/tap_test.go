@@ -81,6 +81,24 @@ func TestCompare(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
+	// Of acknowledgements one may be missing, and those that are under way at the cut.
+	const ack = 1 + wire.AttemptSize + 2 + 2 + 1 + 16
+	acks := func(count int, at time.Time) *Tap {
+		tap := line(nil)
+		for range count {
+			tap.records[1] = append(tap.records[1], Record{at, 23, ack})
+		}
+		return tap
+	}
+	for _, c := range []struct {
+		count int
+		at    time.Time
+		equal bool
+	}{{1, p.T0, true}, {2, p.T0, false}, {5, cut.Add(-p.Round), true}, {5, cut.Add(-20 * p.Round), false}, {5, cut, true}} {
+		if err := Compare(line(nil), acks(c.count, c.at), p, cut); (err == nil) != c.equal {
+			t.Errorf("%d acknowledgements more at %v: %v", c.count, c.at.Sub(p.T0), err)
+		}
+	}
 	// A busy machine delays a third of what leaves, of either.
 	busy := func(rest int) func(int, []Record) []Record {
 		return func(round int, r []Record) []Record {
@@ -94,6 +112,20 @@ func TestCompare(t *testing.T) {
 	}
 	if err := Compare(line(busy(0)), line(busy(1)), p, cut); err != nil {
 		t.Errorf("a busy machine: %v", err)
+	}
+	// One that is so busy may also leave a round out, and what follows is as it was.
+	leaves := func(busy func(int, []Record) []Record) *Tap {
+		return line(func(round int, r []Record) []Record {
+			if r = busy(round, r); round == 50 {
+				r = r[1:]
+			}
+			return r
+		})
+	}
+	for _, c := range [][2]*Tap{{leaves(busy(0)), line(busy(1))}, {line(busy(0)), leaves(busy(1))}} {
+		if err := Compare(c[0], c[1], p, cut); err != nil {
+			t.Errorf("a busy machine that left a round out: %v", err)
+		}
 	}
 	if Compare(line(busy(0)), line(nil), p, cut) == nil {
 		t.Error("a station that is late in every third round was taken for an idle one")

@@ -188,48 +188,73 @@ func (b *tab) run(actions ...chromedp.Action) {
 	}
 }
 
-// go to a page of the station.
+// visit goes to a page of the station. A page that goes on to another by itself at
+// that moment ends the load: then it is asked for again.
 func (b *tab) visit(path string) {
 	b.t.Helper()
-	b.run(chromedp.Navigate(b.base+path), chromedp.WaitReady("body"))
+	for tries := 1; ; tries++ {
+		ctx, cancel := context.WithTimeout(b.ctx, soon)
+		err := chromedp.Run(ctx, chromedp.Navigate(b.base+path), chromedp.WaitReady("body"))
+		cancel()
+		if err == nil {
+			return
+		}
+		if b.ctx.Err() != nil || tries == 4 || !leaving(err) && !strings.Contains(err.Error(), "net::ERR_ABORTED") {
+			b.t.Fatalf("going to %s: %v", path, err)
+		}
+	}
 }
 
 func (b *tab) path() string {
 	b.t.Helper()
 	var at string
-	b.run(chromedp.Location(&at))
+	b.eval("location.href", &at)
 	return strings.TrimPrefix(at, b.base)
 }
 
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.within(soon, "the control "+selector, func() bool { return b.has(selector) })
-	b.push(selector, chromedp.ScrollIntoView(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible))
-}
-
-// push does what clicks something. A part of the page that refreshes itself may be
-// replaced after its control was found and before it is clicked: then the browser
-// says that there is no such node, nothing was clicked, and it is looked for again.
-func (b *tab) push(what string, actions ...chromedp.Action) {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, soon)
-	defer cancel()
-	for {
-		err := chromedp.Run(ctx, actions...)
-		if err == nil {
-			return
-		}
-		if gone := err.Error(); ctx.Err() != nil || !strings.Contains(gone, "node with given id") && !strings.Contains(gone, "Could not find node") && !strings.Contains(gone, "Node is detached") {
-			b.t.Fatalf("pressing %q at %s: %v", what, b.path(), err)
-		}
-	}
+	b.push("the control "+selector, fmt.Sprintf("[...document.querySelectorAll(%q)]", selector))
 }
 
 // press clicks the button or link with these words.
 func (b *tab) press(words string) {
 	b.t.Helper()
-	path := fmt.Sprintf(`//*[self::button or self::a or self::summary][normalize-space()=%q]`, words)
-	b.push(words, chromedp.Click(path, chromedp.BySearch, chromedp.NodeVisible))
+	b.push("the button "+words, fmt.Sprintf(`[...document.querySelectorAll("button, a, summary")].filter((n) => n.textContent.replace(/\s+/g, " ").trim() === %q)`, words))
+}
+
+// push clicks the first of the nodes that a script finds which is in view and which
+// nothing covers, and waits for it to be there. A part of the page that refreshes
+// itself may replace its controls at any moment, also between the two halves of a
+// click: so all of it happens in one turn of the page's own.
+func (b *tab) push(what, nodes string) {
+	b.t.Helper()
+	script := `(() => {
+		if (document.readyState !== "complete") return "the page is loading";
+		let why = "there is none";
+		for (const n of ` + nodes + `) {
+			n.scrollIntoView({block: "center", inline: "center", behavior: "instant"});
+			const r = n.getClientRects()[0];
+			if (!r || getComputedStyle(n).visibility !== "visible") { why = "it is not shown"; continue; }
+			const top = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);
+			if (!n.contains(top)) { why = "it is covered by " + (top ? top.outerHTML.slice(0, 80) : "nothing"); continue; }
+			if (n.disabled) { why = "it is disabled"; continue; }
+			n.focus();
+			n.click();
+			return "";
+		}
+		return why;
+	})()`
+	why := "the page does not answer"
+	b.within(soon, what, func() bool {
+		ctx, cancel := context.WithTimeout(b.ctx, soon/2)
+		defer cancel()
+		err := chromedp.Run(ctx, chromedp.Evaluate(script, &why, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithUserGesture(true) }))
+		if err != nil && (b.ctx.Err() != nil || !leaving(err)) {
+			b.t.Fatalf("pressing %s at %s: %v", what, b.path(), err)
+		}
+		return err == nil && why == ""
+	}, &why)
 }
 
 func (b *tab) fill(selector, text string) {
@@ -260,12 +285,21 @@ func (b *tab) has(selector string) bool {
 	return yes
 }
 
+// eval runs a script. One that reads, into a variable, is run again when the page was
+// just being left, so that what it reads is of a page; one that does something is run
+// again only if it was not run.
 func (b *tab) eval(script string, into any) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
-	defer cancel()
-	if err := chromedp.Run(ctx, chromedp.Evaluate(script, into)); err != nil {
-		if b.ctx.Err() != nil || !leaving(err) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(soon); ; <-tick.C {
+		ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+		err := chromedp.Run(ctx, chromedp.Evaluate(script, into))
+		cancel()
+		switch {
+		case err == nil || into == nil && leaving(err) && !notRun(err) && b.ctx.Err() == nil:
+			return
+		case b.ctx.Err() != nil || !leaving(err) || time.Now().After(end):
 			b.t.Fatalf("%s: %v", script, err)
 		}
 	}
@@ -275,6 +309,11 @@ func (b *tab) eval(script string, into any) {
 // context, or never answers. Whoever waits asks again.
 func leaving(err error) bool {
 	return strings.Contains(err.Error(), "context") || strings.Contains(err.Error(), "navigated")
+}
+
+// notRun reports those of them after which a script certainly has not run.
+func notRun(err error) bool {
+	return strings.Contains(err.Error(), "Cannot find context") || strings.Contains(err.Error(), "Cannot find default execution context") || strings.Contains(err.Error(), "uniqueContextId not found")
 }
 
 func (b *tab) text() string {
@@ -291,13 +330,16 @@ func (b *tab) textOf(selector string) string {
 	return s
 }
 
-// within waits for a condition of the page.
-func (b *tab) within(limit time.Duration, what string, cond func() bool) {
+// within waits for a condition of the page. It may say why it is not met yet.
+func (b *tab) within(limit time.Duration, what string, cond func() bool, why ...*string) {
 	b.t.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(limit); !cond(); {
 		if time.Now().After(end) {
+			for _, w := range why {
+				what += ", but " + *w + ","
+			}
 			b.t.Fatalf("waited %v for %s in vain; the page at %s says:\n%s", limit, what, b.path(), b.text())
 		}
 		<-tick.C

@@ -85,7 +85,7 @@ func TestKeepAndDeny(t *testing.T) {
 
 	// The own copy.
 	a.visit("/search?q=lighthouse")
-	a.run(chromedp.Click(".hits a", chromedp.ByQuery))
+	a.click(".hits a")
 	a.press("Edit your copy")
 	a.accessible("editing")
 	a.fill("#text", "Tell everybody about the harbour")

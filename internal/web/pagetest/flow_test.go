@@ -182,7 +182,7 @@ func TestTalk(t *testing.T) {
 	borvia.halt()
 	borvia.start()
 	b.signIn()
-	b.run(chromedp.Click(".people a", chromedp.ByQuery))
+	b.click(".people a")
 	b.sees(arrives, "Non-paper")
 	a.within(arrives, "the delivery of the letter", func() bool { return strings.Count(a.textOf("#log"), "delivered") >= 2 })
 	b.within(arrives, "the whole letter", func() bool { return strings.Contains(b.text(), "Read the whole letter") })
@@ -213,12 +213,8 @@ func TestTalk(t *testing.T) {
 	a.fill("#passphrase", passphrase)
 	a.press("Unlock")
 	a.sees(soon, "1")
-	a.within(soon, "the count in the title", func() bool {
-		var title string
-		a.run(chromedp.Title(&title))
-		return title == "(1) Backchannel"
-	})
-	a.run(chromedp.Click(".people a", chromedp.ByQuery))
+	a.titled("(1) Backchannel")
+	a.click(".people a")
 	a.sees(soon, "While you were away.")
 
 	// Close the vault: the keys go, and so does the session.

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
 
 	"backchannel/internal/station"
 )
@@ -40,7 +39,7 @@ func TestWithoutScripts(t *testing.T) {
 	if b.eval("typeof htmx !== 'undefined'", &ran); ran {
 		t.Fatal("the page's scripts ran all the same")
 	}
-	b.run(chromedp.Click(".people a", chromedp.ByQuery))
+	b.click(".people a")
 	b.sees(soon, "Could you live with Thursday?")
 
 	b.press("Acknowledge")
@@ -71,7 +70,7 @@ func TestWithoutScripts(t *testing.T) {
 
 	b.visit("/settings")
 	b.fill("#name", "The third floor")
-	b.run(chromedp.Click("#options button.primary", chromedp.ByQuery))
+	b.click("#options button.primary")
 	b.sees(soon, "Kept.")
 	b.visit("/settings/tokens")
 	b.fill("#name", "weather bot")

@@ -71,7 +71,11 @@ func (p *trio) form() {
 		guest.titled("Backchannel")
 		guest.choose([]string{"#seat-1", "#seat-2"}[i], "self")
 		guest.press("Take part")
-		guest.sees(soon, "You take part.")
+		// The page goes on to the room by itself once all have confirmed, perhaps at once.
+		guest.within(soon, "to take part", func() bool {
+			text := guest.text()
+			return strings.Contains(text, "You take part.") || strings.Contains(text, "Write an agenda")
+		})
 	}
 	for _, m := range p.all() { // opens by itself
 		m.sees(arrives, "Write an agenda")
@@ -283,6 +287,7 @@ func (p *trio) findPackage() string {
 	if late := time.Since(leaves); late > 0 {
 		p.Fatalf("the round was over %v before both had chosen: this machine is too busy", late)
 	}
+	p.Logf("both had chosen %v before their answers left; they had %v", time.Until(leaves), window)
 	for _, m := range []*tab{a, b} {
 		if text := m.textOf(".calm"); strings.Contains(text, "Package") || strings.Contains(text, "has not answered") {
 			p.Errorf("waiting shows too much:\n%s", text)
