@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +36,9 @@ Neither proves anything: "backchannel forge" writes the same for what never was.
 		Example: "  backchannel export Borvia --format html -o borvia.html\n  backchannel export Borvia --format script -o draft.txt\n  backchannel export --room \"Straits talks\" --format json -o straits.room.json",
 		Args:    cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			if err := transcriptFormat(cmd, &format, out); err != nil {
+				return err
+			}
 			write := c.Export
 			if room {
 				write = c.ExportRoom
@@ -54,6 +59,18 @@ func transcriptFlags(c *cobra.Command, format, out, self *string) {
 	c.Flags().StringVar(format, "format", "markdown", "json, markdown, html or script")
 	c.Flags().StringVarP(out, "output", "o", "-", "write to this new file; - is standard output")
 	c.Flags().StringVar(self, "as", "", "what to call this side in it (default: Me, or as in the room)")
+}
+
+// transcriptFormat checks the format. With --json, what goes to standard output is
+// JSON, as with every command.
+func transcriptFormat(cmd *cobra.Command, format *string, out string) error {
+	switch formats := []string{"json", "markdown", "html", "script"}; {
+	case !slices.Contains(formats, *format):
+		return usage("there is no format %q: there are %s", *format, strings.Join(formats, ", "))
+	case wantsJSON(cmd) && out == "-" && !cmd.Flags().Changed("format"):
+		*format = "json"
+	}
+	return nil
 }
 
 // writeTranscript writes to a new file or to standard output.
@@ -133,6 +150,9 @@ What nobody can forge is a signature under the published key of a real party.`,
 		return writeTranscript(cmd, out, b)
 	})
 	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := transcriptFormat(cmd, &f.Format, out); err != nil {
+			return err
+		}
 		if !room {
 			return conversation(cmd, args)
 		}

@@ -58,15 +58,15 @@ func (p *passphraseFlags) read(cmd *cobra.Command, vault string) ([]byte, error)
 	return nil, nil
 }
 
-// choose finds the passphrase of a new vault.
-func (p *passphraseFlags) choose(cmd *cobra.Command) ([]byte, error) {
+// choose finds a passphrase for something new, such as a vault.
+func (p *passphraseFlags) choose(cmd *cobra.Command, what string) ([]byte, error) {
 	b, found, err := p.given()
 	if err != nil {
 		return nil, err
 	}
 	if !found {
 		if !terminal(cmd.InOrStdin()) {
-			return nil, usage("a new vault needs a passphrase: give it with --passphrase-fd, as the systemd credential %s, or on a terminal", credentialName)
+			return nil, usage("%s needs a passphrase: give it with --passphrase-fd, as the systemd credential %s, or on a terminal", what, credentialName)
 		}
 		return promptTwice(cmd)
 	}
@@ -167,7 +167,7 @@ empty one under a passphrase of your choice.`,
 		Args:    cobra.NoArgs,
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
 			if fresh {
-				b, err := pass.choose(cmd)
+				b, err := pass.choose(cmd, "a new vault")
 				if err != nil {
 					return err
 				}

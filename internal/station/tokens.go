@@ -176,7 +176,7 @@ func ParseScopes(list string) (out []Scope, err error) {
 	for w := range strings.SplitSeq(list, ",") {
 		sc := Scope(strings.TrimSpace(w))
 		if !slices.Contains(Scopes(), sc) {
-			return nil, fmt.Errorf("there is no scope %q: there are read and send", sc)
+			return nil, fmt.Errorf("there is no scope %q: there are read, send and negotiate", sc)
 		}
 		out = append(out, sc)
 	}
