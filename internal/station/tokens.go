@@ -67,7 +67,7 @@ func (s *Station) NewToken(_ context.Context, name string, scopes []Scope) (NewT
 		return NewToken{}, fault(CodeInvalid, "making a token: its name must be 1 to 100 bytes on one line")
 	}
 	if len(scopes) == 0 {
-		return NewToken{}, fault(CodeInvalid, "making a token: without a scope it allows nothing: name read, send or both")
+		return NewToken{}, fault(CodeInvalid, "making a token: without a scope it allows nothing: name read, send, negotiate or several")
 	}
 	var kept []string
 	for _, want := range Scopes() {
