@@ -35,7 +35,7 @@ restored.`,
 			if _, err := os.Lstat(path); err == nil {
 				return fmt.Errorf("making the backup: %s exists: choose another name", path)
 			}
-			p, err := pass.choose(cmd)
+			p, err := pass.choose(cmd, "a backup")
 			if err != nil {
 				return err
 			}
@@ -119,7 +119,7 @@ still had it. Never run the old station beside the restored one.`,
 			if err != nil {
 				return err
 			}
-			fresh, err := pass.choose(cmd)
+			fresh, err := pass.choose(cmd, "a new vault")
 			if err != nil {
 				return err
 			}

@@ -79,6 +79,9 @@ func readToken(cmd *cobra.Command) (string, error) {
 // withClient runs f with a client.
 func withClient(f func(cmd *cobra.Command, c *web.Client, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
+		if use := strings.Fields(cmd.Use); len(args) > 0 && len(use) > 1 && strings.TrimSpace(args[0]) == "" {
+			return usage("%s is empty: write \"%s\"", strings.Trim(use[1], "[]…"), strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+		}
 		c, err := openClient(cmd)
 		if err != nil {
 			return err
@@ -111,12 +114,15 @@ func emitJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
+// maxDays is about a hundred years, as long as copies can be kept.
+const maxDays = 36500
+
 // parseDuration reads a Go duration or a number of days such as "7d".
 func parseDuration(s string) (time.Duration, error) {
 	if d, ok := strings.CutSuffix(s, "d"); ok {
 		n, err := strconv.ParseFloat(d, 64)
-		if err != nil || n < 0 || n > 3660 {
-			return 0, usage("%q is not a number of days", s)
+		if err != nil || !(n >= 0 && n <= maxDays) { // which NaN is not either
+			return 0, usage("%q is not a number of days from 0 to %d: write for instance 7d", s, maxDays)
 		}
 		return time.Duration(n * float64(24*time.Hour)), nil
 	}

@@ -30,6 +30,9 @@ the other's place. A lane is taken for the contact at once. Compare the words
 			if err != nil {
 				return err
 			}
+			if d < time.Second {
+				return usage("--expires is how long the invitation holds: write for instance 12h or 7d")
+			}
 			k, err := c.Invite(cmd.Context(), args[0], d)
 			if err != nil {
 				return err

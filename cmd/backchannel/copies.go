@@ -57,6 +57,12 @@ first. All words must be there; the last may be the beginning of one. Accents an
 capitals make no difference.`,
 		Example: "  backchannel search harbour sea\n  backchannel search --contact Borvia --limit 5 non-paper",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			switch {
+			case strings.TrimSpace(strings.Join(args, "")) == "":
+				return usage("which words? name at least one")
+			case limit < 1 || limit > 1000:
+				return usage("--limit is a number from 1 to 1000")
+			}
 			hits, err := c.Search(cmd.Context(), station.SearchQuery{Text: strings.Join(args, " "), Contact: from, Limit: limit})
 			if err != nil {
 				return err
@@ -153,6 +159,9 @@ func insertCommand() *cobra.Command {
 		Long:    "Put a signal, or with --subject a letter, into your own copy of a conversation, as\nif it had been sent or received at that time. Nothing is sent.\n\n" + copiesProveNothing,
 		Example: "  backchannel insert Borvia --from them --time \"2026-03-01 14:05\" \"No.\"",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			if when == "" {
+				return usage("--time says when it was, for instance \"2026-03-01 14:05\"")
+			}
 			t, err := parseWhen(when)
 			if err != nil {
 				return err
@@ -264,9 +273,9 @@ in the vault, and the page shows the same. --clear erases it.`,
 				d.Kind = "letter"
 			}
 			switch {
-			case clear && text != "":
+			case clear && cmd.Flags().Changed("text"):
 				return usage("either keep a draft or clear it")
-			case clear, text != "":
+			case clear, cmd.Flags().Changed("text"):
 				var err error
 				if d.Text, err = textOrInput(cmd, text); err != nil {
 					return err

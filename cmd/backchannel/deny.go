@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +36,9 @@ Neither proves anything: "backchannel forge" writes the same for what never was.
 		Example: "  backchannel export Borvia --format html -o borvia.html\n  backchannel export Borvia --format script -o draft.txt\n  backchannel export --room \"Straits talks\" --format json -o straits.room.json",
 		Args:    cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+			if err := transcriptFormat(cmd, &format, out); err != nil {
+				return err
+			}
 			write := c.Export
 			if room {
 				write = c.ExportRoom
@@ -54,6 +59,18 @@ func transcriptFlags(c *cobra.Command, format, out, self *string) {
 	c.Flags().StringVar(format, "format", "markdown", "json, markdown, html or script")
 	c.Flags().StringVarP(out, "output", "o", "-", "write to this new file; - is standard output")
 	c.Flags().StringVar(self, "as", "", "what to call this side in it (default: Me, or as in the room)")
+}
+
+// transcriptFormat checks the format. With --json, what goes to standard output is
+// JSON, as with every command.
+func transcriptFormat(cmd *cobra.Command, format *string, out string) error {
+	switch formats := []string{"json", "markdown", "html", "script"}; {
+	case !slices.Contains(formats, *format):
+		return usage("there is no format %q: there are %s", *format, strings.Join(formats, ", "))
+	case wantsJSON(cmd) && out == "-" && !cmd.Flags().Changed("format"):
+		*format = "json"
+	}
+	return nil
 }
 
 // writeTranscript writes to a new file or to standard output.
@@ -78,7 +95,7 @@ func forgeCommand() *cobra.Command {
 		Long: `Write down a conversation that never was, with a contact or with anybody: both
 sides, times and states as you like. It is the code that writes real ones, so the
 bytes are the same. Because anybody can make these, a leaked one proves nothing.
-Nothing of it is kept at the station.
+No station is needed, and nothing of it is kept at one.
 
 FILE, or standard input, is a transcript in JSON as "export --format json" writes it,
 or a script:
@@ -101,15 +118,15 @@ waiting, sent, delivered or acknowledged for what Self wrote, arriving, arrived 
 acknowledged for what Other wrote, or cancelled. A file has name, bytes and
 perhaps a SHA-256.
 
---from begins with the real conversation with a contact. To change what was really
+--from begins with the real conversation with a contact of a station. To change what was really
 said, export it as a script, edit that and forge it.
 
 With --room FILE is the script of a whole negotiation of up to 16, in JSON: who did what
 and when, by names. All of it is played by the code that real stations run, with made-up
 keys: offers and what answers them, blind rounds with the answers that the script
 gives, handshakes and signatures. "backchannel export --room" does no more for a real
-room, and "backchannel room read" accepts both. No station is needed. --as says whose
-copy is written. docs/negotiation.md has every verb; a small one:
+room, and "backchannel room read" accepts both. --as says whose copy is written.
+docs/negotiation.md has every verb; a small one:
 
 ` + smallScript + `
 
@@ -117,7 +134,7 @@ What nobody can forge is a signature under the published key of a real party.`,
 		Example: "  backchannel forge draft.txt --format html -o straits.html\n  echo 'Borvia, 2026-03-01 10:25: No.' | backchannel forge --from Borvia --format json\n  backchannel forge --room straits.script.json --format json -o straits.room.json",
 		Args:    cobra.MaximumNArgs(1),
 	})
-	conversation := withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+	conversation := func(cmd *cobra.Command, args []string, write func(web.Forgery) ([]byte, error)) error {
 		text, err := forgeInput(cmd, f.From, args)
 		if err != nil {
 			return err
@@ -126,15 +143,24 @@ What nobody can forge is a signature under the published key of a real party.`,
 		if begin := firstByte(text); begin == '{' {
 			f.Input = "json"
 		}
-		b, err := c.Forge(cmd.Context(), f)
+		b, err := write(f)
 		if err != nil {
 			return err
 		}
 		return writeTranscript(cmd, out, b)
+	}
+	continued := withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
+		return conversation(cmd, args, func(f web.Forgery) ([]byte, error) { return c.Forge(cmd.Context(), f) })
 	})
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		if !room {
-			return conversation(cmd, args)
+		if err := transcriptFormat(cmd, &f.Format, out); err != nil {
+			return err
+		}
+		switch {
+		case !room && f.From != "":
+			return continued(cmd, args)
+		case !room: // nothing is asked of a station
+			return conversation(cmd, args, web.WriteForgery)
 		}
 		if f.From != "" {
 			return usage("--from begins with a conversation: for a room, export its script and edit it")

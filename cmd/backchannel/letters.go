@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"text/tabwriter"
@@ -72,6 +73,9 @@ interrupting the command does not interrupt the letter.`,
 					return err
 				}
 				d.Content = []byte(strings.TrimRight(string(b), "\r\n"))
+			}
+			if d.Kind == "signal" && !utf8.Valid(d.Content) {
+				return fmt.Errorf("the signal is not text in UTF-8: send it as a file with --file")
 			}
 			d.Strip = strip
 			return send(cmd, c, args[0], d, !noWait && d.Kind == "letter")
@@ -214,6 +218,9 @@ func newProgress(cmd *cobra.Command, it station.ItemInfo) (show func(station.Ite
 		}
 }
 
+// inboxLimit is how many items the interface gives at once.
+const inboxLimit = 1000
+
 func inboxCommand() *cobra.Command {
 	var unread, all bool
 	var from string
@@ -221,19 +228,34 @@ func inboxCommand() *cobra.Command {
 		Use: "inbox", Short: "List signals and letters that came in", Args: cobra.NoArgs,
 		Long: `List signals and letters that came in, oldest first, with what becomes of them; --all
 lists those that went out as well. The first digits name one for other commands.`,
-		Example: "  backchannel inbox --unread\n  backchannel inbox --all --from Borvia",
+		Example: "  backchannel inbox --unread\n  backchannel inbox --all --contact Borvia",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
-			items, err := c.Items(cmd.Context(), station.ItemFilter{Contact: from, Inbox: !all, Unread: unread, Limit: 1000})
+			items, err := c.Items(cmd.Context(), station.ItemFilter{Contact: from, Inbox: !all, Unread: unread, Limit: inboxLimit})
 			if err != nil {
 				return err
 			}
-			return emit(cmd, items, func(w io.Writer) { printItems(w, items) })
+			return emit(cmd, items, func(w io.Writer) {
+				printItems(w, items)
+				if len(items) == inboxLimit {
+					fmt.Fprintf(w, "These are the newest %d: \"backchannel search\" finds older ones, \"backchannel export\" writes all down.\n", inboxLimit)
+				}
+			})
 		}),
 	})
 	c.Flags().BoolVar(&unread, "unread", false, "only what was not read")
 	c.Flags().BoolVar(&all, "all", false, "also what was sent")
 	c.Flags().StringVar(&from, "contact", "", "only with this contact")
 	return c
+}
+
+// shortened keeps a line of a list one line: a sender chooses subjects and names of
+// files.
+func shortened(s string) string {
+	const most = 60
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
 }
 
 func printItems(w io.Writer, items []station.ItemInfo) {
@@ -276,7 +298,7 @@ func printItems(w io.Writer, items []station.ItemInfo) {
 		if it.Expires != nil {
 			state += ", until " + it.Expires.Local().Format("2 Jan 15:04")
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", it.ID[:8], it.Created.Local().Format("2 Jan 15:04:05"), who, it.Kind, bytesInWords(it.Size), state, contact.Printable(about))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", it.ID[:8], it.Created.Local().Format("2 Jan 15:04:05"), who, it.Kind, bytesInWords(it.Size), state, shortened(contact.Printable(about)))
 	}
 	t.Flush()
 }
@@ -368,18 +390,19 @@ func printParts(w io.Writer, it station.ItemInfo) {
 	}
 }
 
-// writeOutput never overwrites.
+// writeOutput never overwrites, and leaves no part of a file.
 func writeOutput(path string, b []byte) error {
+	const doing = "writing the file"
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("writing the letter: %s exists: choose another name", path)
+		return fmt.Errorf("%s: %s exists: choose another name", doing, path)
 	}
 	if err != nil {
-		return fmt.Errorf("writing the letter: %w", err)
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	_, err = f.Write(b)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("writing the letter: %w", err)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("%s: %w", doing, errors.Join(err, os.Remove(path)))
 	}
 	return nil
 }
@@ -426,17 +449,28 @@ func printableText(s string) string {
 
 func followCommand() *cobra.Command {
 	return clientCommand(&cobra.Command{
-		Use:     "follow",
-		Short:   "Show what happens, live",
-		Long:    "Show what happens at the station until interrupted: arrivals, deliveries, contacts, epochs. With --json one event per line.",
+		Use:   "follow",
+		Short: "Show what happens, live",
+		Long: `Show what happens at the station until interrupted: arrivals, deliveries, contacts,
+epochs, what others say in rooms, and alarms. With --json one event per line.`,
 		Example: "  backchannel follow\n  backchannel follow --json",
 		Args:    cobra.NoArgs,
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
 			w := cmd.OutOrStdout()
-			names := map[string]string{}
-			err := c.Follow(cmd.Context(), nil, func(n station.Notice) error {
-				if wantsJSON(cmd) {
+			names, rooms := map[string]string{}, map[string]int{}
+			looked := func() { // what is new in rooms by now is no news
+				if all, err := c.Rooms(cmd.Context()); err == nil {
+					for _, r := range all {
+						rooms[r.ID] = r.Unread
+					}
+				}
+			}
+			err := c.Follow(cmd.Context(), looked, func(n station.Notice) error {
+				switch {
+				case wantsJSON(cmd):
 					return writeLine(w, n)
+				case n.Room != "":
+					return printRoomNotice(cmd.Context(), w, c, rooms, n)
 				}
 				return printNotice(cmd.Context(), w, c, names, n)
 			})
@@ -446,6 +480,28 @@ func followCommand() *cobra.Command {
 			return err
 		}),
 	})
+}
+
+// printRoomNotice prints that others said something in a room, of which unread knows
+// how much was known before, or that what they said does not fit.
+func printRoomNotice(ctx context.Context, w io.Writer, c *web.Client, unread map[string]int, n station.Notice) error {
+	all, err := c.Rooms(ctx)
+	i := slices.IndexFunc(all, func(r station.RoomInfo) bool { return r.ID == n.Room })
+	if err != nil || i < 0 {
+		return nil //nolint:nilerr // gone meanwhile: nothing to tell
+	}
+	text, before := "", unread[n.Room]
+	unread[n.Room] = all[i].Unread
+	switch {
+	case n.Kind == station.EventAlarm:
+		text = "what its members were told does not fit"
+	case all[i].Unread > before:
+		text = fmt.Sprintf("%d new", all[i].Unread)
+	default:
+		return nil
+	}
+	_, err = fmt.Fprintf(w, "%s  room %s: %s  (backchannel room show %s)\n", n.Time.Local().Format(time.TimeOnly), contact.Printable(all[i].Title), text, all[i].ID[:8])
+	return err
 }
 
 func printNotice(ctx context.Context, w io.Writer, c *web.Client, names map[string]string, n station.Notice) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -63,5 +64,53 @@ func TestManual(t *testing.T) {
 	}
 	if code := run(t.Context(), []string{"man", "--dir", filepath.Join(written, "backchannel.1")}, strings.NewReader(""), &out, &errs); code != exitFailure {
 		t.Errorf("a folder that is a file: exit code %d", code)
+	}
+}
+
+// TestExamplesAreAccepted: every command line in a help text has only flags that
+// there are, all that are required, and as many arguments as the command takes.
+func TestExamplesAreAccepted(t *testing.T) {
+	word := regexp.MustCompile(`'[^']*'|"[^"]*"|[^ ]+`)
+	pipes := regexp.MustCompile(` (?:\||&&) `)
+	redirects := regexp.MustCompile(` \d?[<>].*`)
+	count := 0
+	accept := func(c *cobra.Command, example string) {
+		var args []string
+		for _, w := range word.FindAllString(redirects.ReplaceAllString(example, ""), -1) {
+			args = append(args, strings.Trim(w, `'"`))
+		}
+		if len(args) == 0 || args[0] != "backchannel" {
+			return // another program at the other end of a pipe
+		}
+		count++
+		cmd, rest, err := newRoot().Find(args[1:])
+		if err == nil {
+			cmd.InitDefaultHelpFlag()
+			err = cmd.ParseFlags(rest)
+		}
+		if err == nil {
+			err = cmd.ValidateArgs(cmd.Flags().Args())
+		}
+		if err == nil {
+			err = cmd.ValidateRequiredFlags()
+		}
+		if err != nil {
+			t.Errorf("%s: the example %q: %v", c.CommandPath(), example, err)
+		}
+	}
+	var visit func(c *cobra.Command)
+	visit = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			visit(sub)
+			for line := range strings.Lines(sub.Example) {
+				for _, part := range pipes.Split(line, -1) {
+					accept(sub, strings.TrimSpace(part))
+				}
+			}
+		}
+	}
+	visit(newRoot())
+	if count < 80 {
+		t.Errorf("only %d examples were found", count)
 	}
 }

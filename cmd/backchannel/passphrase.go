@@ -58,20 +58,26 @@ func (p *passphraseFlags) read(cmd *cobra.Command, vault string) ([]byte, error)
 	return nil, nil
 }
 
-// choose finds the passphrase of a new vault.
-func (p *passphraseFlags) choose(cmd *cobra.Command) ([]byte, error) {
+// choose finds a passphrase for something new, such as a vault. One that would be
+// guessed is warned about, where the pages refuse it: scripts may have their reasons.
+func (p *passphraseFlags) choose(cmd *cobra.Command, what string) ([]byte, error) {
 	b, found, err := p.given()
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if !found {
-		if !terminal(cmd.InOrStdin()) {
-			return nil, usage("a new vault needs a passphrase: give it with --passphrase-fd, as the systemd credential %s, or on a terminal", credentialName)
+	case !found && !terminal(cmd.InOrStdin()):
+		return nil, usage("%s needs a passphrase: give it with --passphrase-fd, as the systemd credential %s, or on a terminal", what, credentialName)
+	case !found:
+		if b, err = promptTwice(cmd); err != nil {
+			return nil, err
 		}
-		return promptTwice(cmd)
-	}
-	if len(b) == 0 {
+	case len(b) == 0:
 		return nil, errEmptyPassphrase
+	}
+	if web.Guessable(string(b)) {
+		cmd.PostRun = func(cmd *cobra.Command, _ []string) { // once it was done
+			fmt.Fprintln(cmd.ErrOrStderr(), "Warning: whoever gets hold of the file would guess this passphrase. Seven random words are strong.")
+		}
 	}
 	return b, nil
 }
@@ -167,7 +173,7 @@ empty one under a passphrase of your choice.`,
 		Args:    cobra.NoArgs,
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
 			if fresh {
-				b, err := pass.choose(cmd)
+				b, err := pass.choose(cmd, "a new vault")
 				if err != nil {
 					return err
 				}

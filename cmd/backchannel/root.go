@@ -25,6 +25,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	root.SetHelpCommand(helpCommand())
 	root.InitDefaultCompletionCmd() // it takes hold of the output, and markBegin must see it
 	began := false
 	markBegin(root, &began)
@@ -34,11 +35,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	var u usageError
 	wrong := errors.As(err, &u) || !began // what cobra finds before a command begins is about the command line
-	hint := ""
+	text, hint := oneLine(err.Error()), ""
 	if wrong {
 		hint = fmt.Sprintf(" (see %q)", cmd.CommandPath()+" --help")
 	}
-	fmt.Fprintf(stderr, "backchannel: %s%s\n", oneLine(err.Error()), hint)
+	if errors.As(err, new(argsError)) {
+		text = fmt.Sprintf("the arguments do not fit: write \"%s\"", strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+	}
+	fmt.Fprintf(stderr, "backchannel: %s%s\n", text, hint)
 	if wrong {
 		return exitUsage
 	}
@@ -53,6 +57,9 @@ func (e usageError) Error() string { return string(e) }
 // usage makes an error that ends the program with the exit code for wrong usage.
 func usage(format string, a ...any) error { return usageError(fmt.Sprintf(format, a...)) }
 
+// argsError is a wrong number of arguments. What cobra says of it does not name them.
+type argsError struct{ error }
+
 // oneLine keeps an error on one line, whatever it quotes.
 func oneLine(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
@@ -60,6 +67,14 @@ func oneLine(s string) string {
 
 // markBegin notes when a command's own code is reached.
 func markBegin(c *cobra.Command, began *bool) {
+	if f := c.Args; f != nil && c.HasParent() {
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			if err := f(cmd, args); err != nil {
+				return argsError{err}
+			}
+			return nil
+		}
+	}
 	if f := c.RunE; f != nil {
 		c.RunE = func(cmd *cobra.Command, args []string) error {
 			*began = true
@@ -114,6 +129,22 @@ Exit codes: 0 done, 1 failed (one line on standard error says why and what to do
 	group("run", "Run a station or a network:",
 		stationCommand(), restoreCommand(), networkCommand(), relayCommand(), entryCommand(), tokenCommand(), manCommand())
 	return root
+}
+
+// helpCommand is cobra's, but for a command that there is not: that is an error.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Help about any command", Long: "Show the help of a command, as its flag --help does.",
+		Example: "  backchannel help send\n  backchannel help room new",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return usage("there is no command %q", "backchannel "+strings.Join(args, " "))
+			}
+			c.InitDefaultHelpFlag()
+			return c.Help()
+		},
+	}
 }
 
 // unknownCommand is what a command with subcommands does by itself.

@@ -91,7 +91,7 @@ the hash of the network file. Compare that hash with the relays' operators.`,
 			if err != nil {
 				return fmt.Errorf("reading the network file: %w", err)
 			}
-			p, err := pass.choose(cmd)
+			p, err := pass.choose(cmd, "a new vault")
 			if err != nil {
 				return err
 			}

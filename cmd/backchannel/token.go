@@ -67,7 +67,7 @@ read. The station keeps a hash; the secret is not shown again.`,
 			return emit(cmd, t, func(w io.Writer) { fmt.Fprintln(w, t.Secret) })
 		}),
 	})
-	c.Flags().StringVar(&list, "scope", "read", "what it may do: read, send, or both with a comma")
+	c.Flags().StringVar(&list, "scope", "read", "what it may do: read, send, negotiate, or several with commas")
 	c.Flags().StringVarP(&out, "output", "o", "", "write the secret to this new file instead of printing it")
 	return c
 }

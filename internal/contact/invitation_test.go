@@ -372,6 +372,25 @@ func TestNearest(t *testing.T) {
 	})
 }
 
+// TestFindInvitation: a file into which "backchannel invite" printed is an invitation.
+func TestFindInvitation(t *testing.T) {
+	inv := sample()
+	text, words := inv.Text(), strings.Join(inv.Words(), " ")
+	for name, c := range map[string]struct{ in, want string }{
+		"printed":         {"Invitation for X, until Thursday:\n\n  " + text + "\r\n\nor in words:\n\n  " + words + "\n", text},
+		"capitals":        {"Here it is:\n" + strings.ToUpper(text), strings.ToUpper(text)},
+		"text alone":      {text + "\n", text + "\n"},
+		"broken in lines": {text[:40] + "\n" + text[40:], text[:40] + "\n" + text[40:]},
+		"words":           {words, words},
+		"nothing":         {"", ""},
+		"within a line":   {"it is " + text, "it is " + text},
+	} {
+		if got := FindInvitation(c.in); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 // FuzzInvitation: what is accepted is encoded to the same words or letters.
 func FuzzInvitation(f *testing.F) {
 	inv := sample()

@@ -98,6 +98,21 @@ func setField(b []byte, at, width, v int) bool {
 	return true
 }
 
+// FindInvitation takes the invitation out of what the program that made it printed
+// around it: the line that begins as an invitation does, if others stand before it.
+// Anything else it returns as it is.
+func FindInvitation(s string) string {
+	for i, line := range strings.Split(s, "\n") {
+		if line = strings.TrimSpace(line); i > 0 && strings.HasPrefix(strings.ToLower(line), TextPrefix) {
+			return line
+		}
+		if i == 0 && strings.HasPrefix(strings.ToLower(line), TextPrefix) {
+			break // it may go on in the next lines
+		}
+	}
+	return s
+}
+
 // ParseInvitation reads an invitation as words or as text. It takes any case,
 // any white space between words, and white space and hyphens anywhere within the
 // text; nothing else may differ from what Words and Text write.

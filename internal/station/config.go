@@ -71,7 +71,10 @@ const ConfigName = "station.toml"
 func LoadConfig(path string) (Config, error) {
 	c := Config{Account: "account.key", Mark: "mark", Vault: "vault.db", Socket: "station.sock", Page: DefaultPage}
 	text, err := os.ReadFile(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return c, fmt.Errorf("reading the station's configuration: there is no file %s: check the name, or make a station with \"backchannel station init\"", path)
+	case err != nil:
 		return c, fmt.Errorf("reading the station's configuration: %w", err)
 	}
 	if err := wire.DecodeTOML(text, &c); err != nil {

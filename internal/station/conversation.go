@@ -353,7 +353,7 @@ func (n *Node) save(then func(ok bool)) {
 			}
 		}
 		if err != nil {
-			n.fail(now, "writing to the vault", err)
+			n.fail(now, "keeping what was sent and received", err)
 		} else {
 			n.failed = nil
 		}

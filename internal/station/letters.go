@@ -23,19 +23,19 @@ const MaxContent = contact.MaxContent
 // Send accepts a signal or a letter: when it returns, the item is in the vault
 // and will be delivered exactly once.
 func (s *Station) Send(ctx context.Context, ref string, d Draft) (ItemInfo, error) {
-	const doing = "accepting the letter"
+	doing := "accepting the letter"
 	k, err := s.find(ctx, ref)
 	if err != nil {
 		return ItemInfo{}, err
 	}
 	kind := contact.Letter
 	if d.Kind == "signal" {
-		kind = contact.Signal
+		kind, doing = contact.Signal, "accepting the signal"
 		if len(d.Content) == 0 {
-			return ItemInfo{}, fault(CodeInvalid, "accepting the signal: it is empty: write something")
+			return ItemInfo{}, fault(CodeInvalid, "%s: it is empty: write something", doing)
 		}
 		if !utf8.Valid(d.Content) {
-			return ItemInfo{}, fault(CodeInvalid, "accepting the signal: it is not text in UTF-8: send it as a letter")
+			return ItemInfo{}, fault(CodeInvalid, "%s: it is not text in UTF-8: send it as a letter", doing)
 		}
 	}
 	if d, err = prepare(d); err != nil {

@@ -203,7 +203,7 @@ func (s *Station) Invite(ctx context.Context, name string, expires time.Duration
 // Accept accepts an invitation given as text or words.
 func (s *Station) Accept(ctx context.Context, name, invitation string) (ContactInfo, error) {
 	return s.meet(ctx, name, func(now time.Time, epoch uint64) (contact.Contact, contact.Invitation, error) {
-		inv, err := contact.ParseInvitation(invitation)
+		inv, err := contact.ParseInvitation(contact.FindInvitation(invitation))
 		if err == nil {
 			err = inv.Check(s.net, s.nw.Params, now)
 		}

@@ -217,7 +217,7 @@ type Edit struct {
 // checkTime refuses times that no item can have.
 func checkTime(doing string, t, now time.Time) error {
 	if t.Year() < 1980 || t.After(now) {
-		return fault(CodeInvalid, "%s: its time must be in the past", doing)
+		return fault(CodeInvalid, "%s: its time must be between 1980 and now", doing)
 	}
 	return nil
 }

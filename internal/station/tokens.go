@@ -67,7 +67,7 @@ func (s *Station) NewToken(_ context.Context, name string, scopes []Scope) (NewT
 		return NewToken{}, fault(CodeInvalid, "making a token: its name must be 1 to 100 bytes on one line")
 	}
 	if len(scopes) == 0 {
-		return NewToken{}, fault(CodeInvalid, "making a token: without a scope it allows nothing: name read, send or both")
+		return NewToken{}, fault(CodeInvalid, "making a token: without a scope it allows nothing: name read, send, negotiate or several")
 	}
 	var kept []string
 	for _, want := range Scopes() {
@@ -176,7 +176,7 @@ func ParseScopes(list string) (out []Scope, err error) {
 	for w := range strings.SplitSeq(list, ",") {
 		sc := Scope(strings.TrimSpace(w))
 		if !slices.Contains(Scopes(), sc) {
-			return nil, fmt.Errorf("there is no scope %q: there are read and send", sc)
+			return nil, fmt.Errorf("there is no scope %q: there are read, send and negotiate", sc)
 		}
 		out = append(out, sc)
 	}

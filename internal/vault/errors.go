@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -43,6 +44,8 @@ func explain(doing string, err error) error {
 		kind = ErrDisk
 	case errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB):
 		kind = ErrDamaged
+	case errors.Is(err, syscall.EROFS), errors.Is(err, sqlite3.READONLY):
+		return fmt.Errorf("%s: its folder can be read but not written: make it writable: %w", doing, err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: no permission to use its files: %w", doing, err)
 	}

@@ -3,6 +3,7 @@ package vault
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -283,5 +284,18 @@ func TestFailingDisk(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestReadOnly: a file system that was mounted for reading only is named as such.
+func TestReadOnly(t *testing.T) {
+	for name, err := range map[string]error{
+		"of the system": &fs.PathError{Op: "open", Path: "vault.db.lock", Err: syscall.EROFS},
+		"of SQLite":     sqlite3.READONLY,
+	} {
+		got := explain("opening the vault", err)
+		if !errors.Is(got, err) || !strings.HasPrefix(got.Error(), "opening the vault: its folder can be read but not written: make it writable") {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }

@@ -51,6 +51,31 @@ func problemOf(code int, kind station.Code, detail string) *huma.ErrorModel {
 	return &huma.ErrorModel{Type: errorType + string(kind), Title: http.StatusText(code), Status: code, Detail: detail}
 }
 
+// describeMisfit words what is answered to a request that is not as the operation
+// describes it, as every other error is worded. It leaves out the value, which may be
+// a passphrase: programs log what they are answered.
+func describeMisfit(_ huma.Context, _ string, v any) (any, error) {
+	e, ok := v.(*huma.ErrorModel)
+	if !ok || e.Type != "" {
+		return v, nil
+	}
+	e.Type = errorType + string(station.CodeInvalid)
+	what := e.Detail
+	if len(e.Errors) > 0 {
+		what = ""
+	}
+	for _, d := range e.Errors {
+		d.Value = nil
+		where := d.Location
+		for _, place := range []string{"body.", "query.", "path.", "header."} {
+			where = strings.TrimPrefix(where, place)
+		}
+		what += ": " + strings.TrimPrefix(where+": ", ": ") + d.Message
+	}
+	e.Detail = "reading the request: " + strings.TrimPrefix(what, ": ") + ": /openapi.json says what it takes"
+	return e, nil
+}
+
 // newAPI registers every operation; without a station it only describes them.
 func newAPI(s *station.Station, version string) (*http.ServeMux, huma.API) {
 	mux := http.NewServeMux()
@@ -58,6 +83,7 @@ func newAPI(s *station.Station, version string) (*http.ServeMux, huma.API) {
 	config.DocsPath = "" // the bundled pages load foreign scripts
 	config.SchemasPath = ""
 	config.CreateHooks = nil // no $schema links in answers
+	config.Transformers = append(config.Transformers, describeMisfit)
 	config.Info.Description = "The station of one principal. Served on a unix socket that only its owner may open. Programs may show a token (Authorization: Bearer), which limits them to its scopes."
 	api := humago.New(mux, config)
 	registerStation(api, s)
@@ -165,7 +191,7 @@ func registerContacts(api huma.API, s *station.Station) {
 
 	type invite struct {
 		Body struct {
-			Name    string `json:"name" minLength:"1" maxLength:"200" doc:"how to call the invited here"`
+			Name    string `json:"name" doc:"how to call the invited here: 1 to 200 bytes of text on one line"`
 			Expires int64  `json:"expires_seconds" minimum:"0" doc:"how long the invitation holds; 0 takes the default of a week"`
 		}
 	}
@@ -178,7 +204,7 @@ func registerContacts(api huma.API, s *station.Station) {
 
 	type accept struct {
 		Body struct {
-			Name       string `json:"name" minLength:"1" maxLength:"200" doc:"how to call the inviter here"`
+			Name       string `json:"name" doc:"how to call the inviter here: 1 to 200 bytes of text on one line"`
 			Invitation string `json:"invitation" doc:"its text or its 31 words"`
 		}
 	}
@@ -190,7 +216,7 @@ func registerContacts(api huma.API, s *station.Station) {
 	type rename struct {
 		Ref
 		Body struct {
-			Name string `json:"name" minLength:"1" maxLength:"200"`
+			Name string `json:"name" doc:"1 to 200 bytes of text on one line"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPatch, "/v1/contacts/{contact}", "rename", "Give a contact another name", 200),

@@ -107,10 +107,6 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	var p struct {
 		Type   string `json:"type"`
 		Detail string `json:"detail"`
-		Errors []struct {
-			Message  string `json:"message"`
-			Location string `json:"location"`
-		} `json:"errors"`
 	}
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
 	if json.Unmarshal(b, &p) != nil || p.Detail == "" {
@@ -119,9 +115,6 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	e := &station.Error{Code: station.CodeInvalid, Text: p.Detail}
 	if code, ok := strings.CutPrefix(p.Type, errorType); ok {
 		e.Code = station.Code(code)
-	}
-	for _, d := range p.Errors {
-		e.Text += fmt.Sprintf(": %s: %s", d.Location, d.Message)
 	}
 	return nil, e
 }

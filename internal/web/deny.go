@@ -93,39 +93,58 @@ func registerDeny(api huma.API, s *station.Station) {
 
 // forgery reads what is to be written down, after the real conversation if one is
 // named.
-func forgery(ctx context.Context, s *station.Station, from, self, input string, body []byte) (transcript.Transcript, error) {
-	var t transcript.Transcript
-	invalid := func(err error) (transcript.Transcript, error) {
-		return t, &station.Error{Code: station.CodeInvalid, Text: err.Error()}
-	}
-	var err error
+func forgery(ctx context.Context, s *station.Station, from, self, input string, body []byte) (t transcript.Transcript, err error) {
 	if from != "" {
 		if t, err = s.Transcript(ctx, from, self); err != nil {
 			return t, err
 		}
 	}
 	if len(body) > 0 || from == "" {
-		parse := transcript.ParseJSON
-		if input == "script" {
-			parse = func(b []byte) (transcript.Transcript, error) { return transcript.ParseScriptOf(b, t.Self, t.Other) }
+		if t, err = goOn(t, from != "", input, body); err != nil {
+			return t, &station.Error{Code: station.CodeInvalid, Text: err.Error()}
 		}
-		more, err := parse(body)
-		if err != nil {
-			return invalid(err)
-		}
-		if from != "" && (more.Self != t.Self || more.Other != t.Other) {
-			return invalid(fmt.Errorf("joining the transcripts: one is between %s and %s, the other between %s and %s: use the same names", t.Self, t.Other, more.Self, more.Other))
-		}
-		more.Entries = append(t.Entries, more.Entries...)
-		if more.Title == "" {
-			more.Title = t.Title
-		}
-		t = more
 	}
 	if self != "" {
 		t.Self = self
 	}
 	return t, nil
+}
+
+// goOn reads a transcript or a script, and puts it after what has begun.
+func goOn(t transcript.Transcript, begun bool, input string, body []byte) (transcript.Transcript, error) {
+	parse := transcript.ParseJSON
+	if input == "script" {
+		parse = func(b []byte) (transcript.Transcript, error) { return transcript.ParseScriptOf(b, t.Self, t.Other) }
+	}
+	more, err := parse(body)
+	if err != nil {
+		return t, err
+	}
+	if begun && (more.Self != t.Self || more.Other != t.Other) {
+		return t, fmt.Errorf("joining the transcripts: one is between %s and %s, the other between %s and %s: use the same names", t.Self, t.Other, more.Self, more.Other)
+	}
+	more.Entries = append(t.Entries, more.Entries...)
+	if more.Title == "" {
+		more.Title = t.Title
+	}
+	return more, nil
+}
+
+// WriteForgery writes down a conversation that begins with none of a station, without
+// one: the code is what a station's Forge and Export end in.
+func WriteForgery(f Forgery) ([]byte, error) {
+	form, err := transcript.FormOf(f.Format)
+	if err != nil {
+		return nil, fmt.Errorf("writing the transcript: %w", err)
+	}
+	t, err := goOn(transcript.Transcript{}, false, f.Input, f.Text)
+	if err != nil {
+		return nil, err
+	}
+	if f.Self != "" {
+		t.Self = f.Self
+	}
+	return form.Write(t)
 }
 
 // Export writes down a conversation; see station.Export. self may be empty.

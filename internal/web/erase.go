@@ -70,7 +70,7 @@ func (p *Pages) newVault(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case pass != r.PostFormValue("again"):
 		problem = p.text.say("settings.passphrase.differ")
-	case assess(pass).Score == 0:
+	case Guessable(pass):
 		problem = p.text.say("settings.passphrase.weak")
 	default:
 		if err := p.s.NewVault(r.Context(), []byte(pass)); err != nil {
@@ -94,7 +94,7 @@ func (p *Pages) backup(v *visit) {
 	case pass != v.field("again"):
 		refuse(http.StatusUnprocessableEntity, p.text.say("settings.passphrase.differ"))
 		return
-	case assess(pass).Score == 0:
+	case Guessable(pass):
 		refuse(http.StatusUnprocessableEntity, p.text.say("settings.passphrase.weak"))
 		return
 	}

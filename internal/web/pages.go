@@ -145,7 +145,6 @@ func (p *Pages) routes() {
 		"POST /close":                     p.closeVault,
 		"GET /help":                       p.showHelp,
 		"GET /api":                        p.showAPI,
-		"GET /openapi.json":               p.serveOpenAPI,
 		"GET /live":                       p.serveLive,
 		"POST /strength":                  p.strength,
 	}
@@ -155,7 +154,15 @@ func (p *Pages) routes() {
 	for pattern, h := range p.roomRoutes() {
 		p.mux.HandleFunc(pattern, p.guarded(h))
 	}
-	p.mux.Handle("/v1/", p.guardedAPI())
+	api, described := p.guardedAPI(), p.guarded(p.serveOpenAPI)
+	p.mux.Handle("/v1/", api)
+	p.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		if _, given := bearer(r); given { // a program, which has no session
+			api.ServeHTTP(w, r)
+			return
+		}
+		described(w, r)
+	})
 	p.mux.HandleFunc("/", p.guarded(p.notFound))
 }
 

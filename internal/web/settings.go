@@ -84,7 +84,7 @@ func (p *Pages) changePassphrase(v *visit) {
 		refuse(http.StatusUnprocessableEntity, p.text.say("settings.passphrase.differ"))
 		return
 	}
-	if assess(fresh).Score == 0 {
+	if Guessable(fresh) {
 		refuse(http.StatusUnprocessableEntity, p.text.say("settings.passphrase.weak"))
 		return
 	}

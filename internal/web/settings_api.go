@@ -44,7 +44,7 @@ func registerSettings(api huma.API, s *station.Station) {
 	op = operation(http.MethodPut, passphrasePath, "change-passphrase", "Seal the vault's key under another passphrase", 204)
 	op.Errors = append(op.Errors, http.StatusForbidden)
 	huma.Register(api, op, func(ctx context.Context, in *passphrases) (*struct{}, error) {
-		if assess(in.Body.Fresh).Score == 0 {
+		if Guessable(in.Body.Fresh) {
 			return nil, problem(&station.Error{Code: station.CodeInvalid, Text: "changing the passphrase: the new one would be guessed: take a longer one"})
 		}
 		return nil, problem(s.ChangePassphrase(ctx, []byte(in.Body.Old), []byte(in.Body.Fresh)))

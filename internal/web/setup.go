@@ -205,7 +205,7 @@ func (s *Setup) takePassphrase(w http.ResponseWriter, r *http.Request) {
 	case pass != r.PostFormValue("again"):
 		s.page(w, http.StatusUnprocessableEntity, "passphrase", s.text.say("settings.passphrase.differ"))
 		return
-	case assess(pass).Score == 0:
+	case Guessable(pass):
 		s.page(w, http.StatusUnprocessableEntity, "passphrase", s.text.say("settings.passphrase.weak"))
 		return
 	}

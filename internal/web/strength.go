@@ -55,6 +55,9 @@ func assess(passphrase string) assessment {
 	return a
 }
 
+// Guessable tells whether a passphrase is too weak for the pages to take it.
+func Guessable(passphrase string) bool { return assess(passphrase).Score == 0 }
+
 func onlyLetters(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return !unicode.IsLetter(r) }) < 0
 }

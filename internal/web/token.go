@@ -200,7 +200,7 @@ func registerTokens(api huma.API, s *station.Station) {
 	type make struct {
 		Body struct {
 			Name   string          `json:"name" minLength:"1" maxLength:"100"`
-			Scopes []station.Scope `json:"scopes" minItems:"1" maxItems:"16" doc:"read, send"`
+			Scopes []station.Scope `json:"scopes" minItems:"1" maxItems:"16" doc:"read, send, negotiate"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/tokens", "new-token", "Make a token for a program; its secret is shown once", 201),

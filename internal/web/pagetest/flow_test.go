@@ -261,6 +261,48 @@ func TestEveryPage(t *testing.T) {
 	}
 }
 
+// TestLongWords: whoever chose a name, a subject, a file's name or a title without a
+// single space, a contact among them, widens no page with it.
+func TestLongWords(t *testing.T) {
+	slow(t)
+	n := startNetwork(t)
+	aldmark, borvia := n.seat(t, "Aldmark"), n.seat(t, "Borvia")
+	id, idOfA := acquaint(t, aldmark, borvia)
+	long := func(n int) string { return strings.Repeat("W", n) }
+	ctx := t.Context()
+	if _, err := aldmark.s.Rename(ctx, id, long(200)); err != nil {
+		t.Fatal(err)
+	}
+	if err := aldmark.s.SetPageOptions(ctx, station.PageOptions{Name: long(60), LockMinutes: 15}); err != nil {
+		t.Fatal(err)
+	}
+	room, err := borvia.s.NewRoom(ctx, station.Proposal{Title: long(120), Self: long(60), Members: []station.Invitee{{Contact: idOfA, Name: long(60)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "# " + long(500) + "\n\n`" + long(500) + "`\n\n| a | b |\n| --- | --- |\n| " + long(500) + " | c |\n"
+	sent, err := borvia.s.Send(ctx, idOfA, station.Draft{Kind: "letter", Subject: long(900), MediaType: "text/markdown; charset=utf-8", Content: []byte(text),
+		Attachments: []station.Attachment{{FileName: long(240) + ".md", MediaType: "text/markdown", Content: []byte(text)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, arrives, "the letter and the invitation to arrive", func() bool {
+		it, err := aldmark.s.Item(context.Background(), sent.ID)
+		_, noRoom := aldmark.s.Room(context.Background(), room.ID)
+		return err == nil && it.State == station.ItemArrived && noRoom == nil
+	})
+	b := open(t, aldmark.url)
+	b.signIn()
+	for _, path := range []string{"/", "/c/" + id, "/c/" + id + "?write=letter", "/c/" + id + "/about", "/c/" + id + "/burn", "/items/" + sent.ID, "/search?q=www",
+		"/settings", "/others", "/forge", "/meet/" + id, "/meet/" + id + "/different", "/rooms", "/rooms/new", "/r/" + room.ID} {
+		for _, px := range []int64{1280, 360} {
+			b.width(px, 760)
+			b.visit(path)
+			b.fits(fmt.Sprintf("%s, %d px", path, px))
+		}
+	}
+}
+
 // pagesOf lists every page of a station with a contact and an open invitation.
 func pagesOf(contact, invited string) []string {
 	return []string{"/", "/c/" + contact, "/c/" + contact + "?write=letter", "/c/" + contact + "/about", "/meet", "/meet/" + invited,
