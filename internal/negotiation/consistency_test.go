@@ -154,6 +154,29 @@ func TestFraming(t *testing.T) {
 	}
 }
 
+// Tags about what a member said itself, or about what the reader said, say nothing.
+func TestTagsAboutOneself(t *testing.T) {
+	m := newMesh(t, 3, 7)
+	for i := range 3 {
+		m.say(i, &Signal{Text: "One."})
+	}
+	m.settle()
+	r := m.rooms[1]
+	var c Change
+	for _, about := range []int{1, 2} {
+		r.send(&gossip{[]entry{{From: uint64(r.index(m.id(about))), Seq: 1, ID: ID{9}}, {From: uint64(r.index(m.id(about))), Seq: 7, ID: ID{9}}}}, m.id(2), &c, m.now(1))
+	}
+	r.send(&gossip{[]entry{{From: 3, Seq: 1, ID: ID{9}}, {From: uint64(r.index(m.id(0))), Seq: 0, ID: ID{9}}}}, m.id(2), &c, m.now(1))
+	m.keep(1, c)
+	m.settle()
+	m.wait(time.Hour)
+	m.keep(2, m.rooms[2].Tick(m.now(2)))
+	m.wantAlarms(2)
+	if n := len(m.rooms[2].local.Hearsay); n > 0 {
+		t.Errorf("%d are kept", n)
+	}
+}
+
 // A vector that claims too much is found out where it can be, and never blamed on
 // somebody else as a fact.
 func TestImpossibleClaims(t *testing.T) {
