@@ -177,6 +177,28 @@ func TestTagsAboutOneself(t *testing.T) {
 	}
 }
 
+// What was passed on about what never comes is kept for seven days, and not longer.
+func TestHearsayIsErased(t *testing.T) {
+	m := newMesh(t, 3, 8)
+	m.say(0, &Signal{Text: "One."})
+	m.settle()
+	r := m.rooms[1]
+	var c Change
+	r.send(&gossip{[]entry{{From: uint64(r.index(m.id(0))), Seq: 7, ID: ID{9}}}}, m.id(2), &c, m.now(1))
+	m.keep(1, c)
+	m.settle()
+	for wait, left := range map[time.Duration]int{TagLifetime - time.Second: 1, TagLifetime: 0} {
+		again, err := Restore(m.rooms[2].Charter(), m.rows[2], m.rooms[2].Local(), m.random)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again.Tick(m.now(2).Add(wait))
+		if n := len(again.local.Hearsay); n != left {
+			t.Errorf("after %s: %d", wait, n)
+		}
+	}
+}
+
 // A vector that claims too much is found out where it can be, and never blamed on
 // somebody else as a fact.
 func TestImpossibleClaims(t *testing.T) {
