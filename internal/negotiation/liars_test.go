@@ -148,6 +148,11 @@ func TestConsentsAreOnesOwn(t *testing.T) {
 			t.Errorf("after another withdrew a consent it is %s", s)
 		}
 	}
+	for _, to := range []AgreementState{AgreementCommitments, AgreementNonces, AgreementShares, AgreementSealed, AgreementStalled} {
+		if m.rooms[0].Progress(id, string(to), "", m.clock) == nil {
+			t.Errorf("a handshake is %s", to)
+		}
+	}
 	again := *a
 	again.Replaces = &id
 	_, err := m.trySay(1, &again)
