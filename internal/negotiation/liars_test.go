@@ -261,3 +261,34 @@ func TestTermsBeforeTheirAgenda(t *testing.T) {
 		}
 	}
 }
+
+// A take answers the offer that it names and no other.
+func TestTakenByAnotherTake(t *testing.T) {
+	m := newMesh(t, 3, 88)
+	agenda := m.agenda()
+	one, two := m.say(0, m.offer(agenda, 0, 0)), m.say(0, m.offer(agenda, 0, time.Hour))
+	m.settle()
+	take := m.say(1, &Take{Of: one})
+	m.settle()
+	m.lie(0, &Taken{Of: two, By: take}, MemberID{})
+	for i := range 3 {
+		if v := m.eval(i); v.offers[one].State != OfferTaken || v.offers[two].State != OfferOpen {
+			t.Errorf("member %d sees %s and %s", i, v.offers[one].State, v.offers[two].State)
+		}
+	}
+}
+
+// An issue keeps its type: what stands about it would mean something else.
+func TestIssuesKeepTheirType(t *testing.T) {
+	m := newMesh(t, 2, 89)
+	first := m.agenda()
+	changed := issues()
+	changed[2] = Issue{ID: 3, Title: "Wording", Type: Choice, Options: []string{"firm", "soft"}}
+	_, err := m.trySay(0, &Agenda{Rev: 2, Base: &first, Issues: changed})
+	refusedWith(t, err, "changes its type")
+	next := m.lied(0, &Agenda{Rev: 2, Base: &first, Issues: changed})
+	_, err = m.trySay(1, &Confirm{Of: next})
+	refusedWith(t, err, "no such agenda")
+	changed[2].ID = 4
+	m.say(1, &Agenda{Rev: 3, Base: &first, Issues: changed})
+}
