@@ -154,6 +154,51 @@ func TestFraming(t *testing.T) {
 	}
 }
 
+// Tags about what a member said itself, or about what the reader said, say nothing.
+func TestTagsAboutOneself(t *testing.T) {
+	m := newMesh(t, 3, 7)
+	for i := range 3 {
+		m.say(i, &Signal{Text: "One."})
+	}
+	m.settle()
+	r := m.rooms[1]
+	var c Change
+	for _, about := range []int{1, 2} {
+		r.send(&gossip{[]entry{{From: uint64(r.index(m.id(about))), Seq: 1, ID: ID{9}}, {From: uint64(r.index(m.id(about))), Seq: 7, ID: ID{9}}}}, m.id(2), &c, m.now(1))
+	}
+	r.send(&gossip{[]entry{{From: 3, Seq: 1, ID: ID{9}}, {From: uint64(r.index(m.id(0))), Seq: 0, ID: ID{9}}}}, m.id(2), &c, m.now(1))
+	m.keep(1, c)
+	m.settle()
+	m.wait(time.Hour)
+	m.keep(2, m.rooms[2].Tick(m.now(2)))
+	m.wantAlarms(2)
+	if n := len(m.rooms[2].local.Hearsay); n > 0 {
+		t.Errorf("%d are kept", n)
+	}
+}
+
+// What was passed on about what never comes is kept for seven days, and not longer.
+func TestHearsayIsErased(t *testing.T) {
+	m := newMesh(t, 3, 8)
+	m.say(0, &Signal{Text: "One."})
+	m.settle()
+	r := m.rooms[1]
+	var c Change
+	r.send(&gossip{[]entry{{From: uint64(r.index(m.id(0))), Seq: 7, ID: ID{9}}}}, m.id(2), &c, m.now(1))
+	m.keep(1, c)
+	m.settle()
+	for wait, left := range map[time.Duration]int{TagLifetime - time.Second: 1, TagLifetime: 0} {
+		again, err := Restore(m.rooms[2].Charter(), m.rows[2], m.rooms[2].Local(), m.random)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again.Tick(m.now(2).Add(wait))
+		if n := len(again.local.Hearsay); n != left {
+			t.Errorf("after %s: %d", wait, n)
+		}
+	}
+}
+
 // A vector that claims too much is found out where it can be, and never blamed on
 // somebody else as a fact.
 func TestImpossibleClaims(t *testing.T) {

@@ -295,7 +295,7 @@ func (f *Formation) Apply(from Contact, raw []byte, now time.Time) ([]Out, error
 	case stepMember:
 		id := MemberID(m.Body)
 		switch {
-		case p.ID == id:
+		case p.ID == id && !id.IsZero():
 		case !p.ID.IsZero():
 			f.differ("a member gave two member ids")
 		case id.IsZero() || id == f.Self || slices.ContainsFunc(f.Peers, func(q Peer) bool { return q.ID == id }):
@@ -304,8 +304,8 @@ func (f *Formation) Apply(from Contact, raw []byte, now time.Time) ([]Out, error
 			p.ID = id
 		}
 	case stepConfirm:
-		if !p.Confirmed.IsZero() && p.Confirmed != ID(m.Body) {
-			f.differ("a member confirmed two lists")
+		if ID(m.Body).IsZero() || !p.Confirmed.IsZero() && p.Confirmed != ID(m.Body) {
+			f.differ("a member confirmed two lists, or none")
 			break
 		}
 		p.Confirmed = ID(m.Body)

@@ -184,6 +184,75 @@ func TestFormationDiffers(t *testing.T) {
 	}
 }
 
+// What a member may not say while a room comes about, and what it comes to for another.
+func TestFormationLies(t *testing.T) {
+	say := func(f *Formation, step uint64, body []byte) []byte {
+		return encode(&formationMessage{Step: step, Form: f.Plan.Form, Body: body})
+	}
+	for name, c := range map[string]struct {
+		says func(f *Formation) [][]byte // by the second member, of which the first has nothing yet
+		want FormationState
+	}{
+		"no id":             {func(f *Formation) [][]byte { return [][]byte{say(f, stepMember, make([]byte, MemberIDSize))} }, FormationDiffers},
+		"the id of a third": {func(f *Formation) [][]byte { return [][]byte{say(f, stepMember, f.Peers[1].ID[:])} }, FormationDiffers},
+		"two different lists": {func(f *Formation) [][]byte {
+			return [][]byte{say(f, stepConfirm, bytes.Repeat([]byte{3}, 32)), say(f, stepConfirm, bytes.Repeat([]byte{1}, 32))}
+		}, FormationDiffers},
+		"no list": {func(f *Formation) [][]byte { return [][]byte{say(f, stepConfirm, make([]byte, 32))} }, FormationDiffers},
+		"another list, before all": {func(f *Formation) [][]byte {
+			return [][]byte{say(f, stepConfirm, bytes.Repeat([]byte{1}, 32)), say(f, stepMember, bytes.Repeat([]byte{2}, 16))}
+		}, FormationDiffers},
+		"a second invitation": {func(f *Formation) [][]byte { return [][]byte{say(f, stepInvite, f.Plan.Encode())} }, FormationJoined},
+		"that it declines": {func(f *Formation) [][]byte {
+			return [][]byte{say(f, stepMember, bytes.Repeat([]byte{2}, 16)), say(f, stepDecline, nil)}
+		}, FormationDeclined},
+		"the same id again": {func(f *Formation) [][]byte {
+			m := say(f, stepMember, bytes.Repeat([]byte{2}, 16))
+			return [][]byte{m, m}
+		}, FormationAgreed},
+	} {
+		g := gather(t, 3)
+		g.settle()
+		g.join(2)
+		g.settle()
+		f := g.who[0].f
+		if f.Peers[1].ID.IsZero() {
+			t.Fatal("the third has not joined")
+		}
+		for _, raw := range c.says(f) {
+			if _, err := f.Apply(contactIn(0, 1), raw, start); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if f.State != c.want {
+			t.Errorf("%s: %s, want %s", name, f.State, c.want)
+		}
+		if f.State.Final() { // whatever comes then changes nothing
+			before := f.Encode()
+			for _, raw := range [][]byte{say(f, stepMember, bytes.Repeat([]byte{3}, 16)), say(f, stepConfirm, make([]byte, 32)), say(f, stepDecline, nil)} {
+				if out, err := f.Apply(contactIn(0, 1), raw, start); err != nil || len(out) > 0 || !bytes.Equal(before, f.Encode()) {
+					t.Errorf("%s: it goes on after its end", name)
+				}
+			}
+		}
+	}
+	// A stranger is not heard, and before the user has chosen only so much is kept.
+	g := gather(t, 3)
+	g.settle()
+	f := g.who[1].f
+	for n := range 3 * maxEarly {
+		if _, err := f.Apply(Contact{byte(n)}, say(f, stepMember, bytes.Repeat([]byte{1}, 16)), start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(f.Early) != maxEarly {
+		t.Errorf("%d messages are kept", len(f.Early))
+	}
+	if _, err := g.who[0].f.Apply(Contact{9, 9}, say(f, stepDecline, nil), start); !errors.Is(err, ErrRefused) || g.who[0].f.State != FormationJoined {
+		t.Errorf("a stranger was heard: %v", err)
+	}
+}
+
 func TestFormationRefuses(t *testing.T) {
 	two := []Contact{{1}, {2}}
 	names := []string{"A", "B", "C"}

@@ -148,6 +148,11 @@ func TestConsentsAreOnesOwn(t *testing.T) {
 			t.Errorf("after another withdrew a consent it is %s", s)
 		}
 	}
+	for _, to := range []AgreementState{AgreementCommitments, AgreementNonces, AgreementShares, AgreementSealed, AgreementStalled} {
+		if m.rooms[0].Progress(id, string(to), "", m.clock) == nil {
+			t.Errorf("a handshake is %s", to)
+		}
+	}
 	again := *a
 	again.Replaces = &id
 	_, err := m.trySay(1, &again)
@@ -254,5 +259,66 @@ func TestTermsBeforeTheirAgenda(t *testing.T) {
 		if p, q := v.packages[bad].Problem, v.offers[strange].Problem; p == "" || p != m.eval(0).packages[bad].Problem || q != "the agenda has no issue 9" {
 			t.Errorf("member %d: %q, %q", i, p, q)
 		}
+	}
+}
+
+// A take answers the offer that it names and no other.
+func TestTakenByAnotherTake(t *testing.T) {
+	m := newMesh(t, 3, 88)
+	agenda := m.agenda()
+	one, two := m.say(0, m.offer(agenda, 0, 0)), m.say(0, m.offer(agenda, 0, time.Hour))
+	m.settle()
+	take := m.say(1, &Take{Of: one})
+	m.settle()
+	m.lie(0, &Taken{Of: two, By: take}, MemberID{})
+	for i := range 3 {
+		if v := m.eval(i); v.offers[one].State != OfferTaken || v.offers[two].State != OfferOpen {
+			t.Errorf("member %d sees %s and %s", i, v.offers[one].State, v.offers[two].State)
+		}
+	}
+}
+
+// An issue keeps its type: what stands about it would mean something else.
+func TestIssuesKeepTheirType(t *testing.T) {
+	m := newMesh(t, 2, 89)
+	first := m.agenda()
+	changed := issues()
+	changed[2] = Issue{ID: 3, Title: "Wording", Type: Choice, Options: []string{"firm", "soft"}}
+	_, err := m.trySay(0, &Agenda{Rev: 2, Base: &first, Issues: changed})
+	refusedWith(t, err, "changes its type")
+	next := m.lied(0, &Agenda{Rev: 2, Base: &first, Issues: changed})
+	_, err = m.trySay(1, &Confirm{Of: next})
+	refusedWith(t, err, "no such agenda")
+	changed[2].ID = 4
+	m.say(1, &Agenda{Rev: 3, Base: &first, Issues: changed})
+}
+
+// What is for all and was said to one, or the other way round, is not understood: an
+// agreement that only two hear of, a key that everybody has.
+func TestWrongAudience(t *testing.T) {
+	m := newMesh(t, 3, 90)
+	m.strict = true
+	agenda := m.agenda()
+	p := m.say(0, &Package{Agenda: agenda, Values: map[uint64]Value{1: OptionValue(1)}})
+	m.settle()
+	for _, b := range []Body{
+		m.agreement([]int{0, 1}, nil), &Agenda{Rev: 2, Base: &agenda, Issues: issues()}, &Confirm{Of: agenda}, &Consent{Core: ID{1}},
+		&Round{Mode: Single, Agenda: agenda, Packages: []ID{p}, Parties: m.ids(0, 1), Opener: m.id(0),
+			InputsAt: uint64(m.clock.Add(time.Hour).Unix()), Deadline: uint64(m.clock.Add(2 * time.Hour).Unix())},
+		&Join{Of: ID{1}}, &Communique{Agreement: ID{1}, Text: "It is agreed."}, &Approve{Of: ID{1}}, &Release{Of: ID{1}},
+	} {
+		m.lie(0, b, m.id(1))
+		list := m.rooms[1].heard[m.id(0)].list
+		if s := list[len(list)-1]; s.Kind != b.kind() || s.Body != nil || s.Unreadable == "" {
+			t.Errorf("%s, said to one, is understood", b.kind())
+		}
+	}
+	m.lie(0, &vouchKey{First: 1, Key: [32]byte{1}}, MemberID{})
+	m.lie(0, &gossip{[]entry{{From: 1, Seq: 1, ID: ID{1}}}}, MemberID{})
+	if v := m.view(1); len(v.Agreements)+len(v.Rounds)+len(v.Communiques)+len(v.Proposed) > 0 || v.Agenda.ID != agenda {
+		t.Errorf("%d agreements, %d rounds", len(v.Agreements), len(v.Rounds))
+	}
+	if n := len(m.rooms[1].local.KeysIn); n != 2 { // one of each other
+		t.Errorf("%d keys", n)
 	}
 }

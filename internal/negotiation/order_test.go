@@ -51,6 +51,44 @@ func TestWithinASecond(t *testing.T) {
 	}
 }
 
+// What one member says to the room and to one of it stands in the order in which it was
+// said, for both who heard it, also within a second and if its clock is set back; the room
+// reads its part in one order all the same.
+func TestOneMembersOrder(t *testing.T) {
+	m := newMesh(t, 4, 26)
+	m.strict = true
+	m.say(0, &Signal{Text: "Clock."})
+	m.skew[1] = 5 * time.Minute
+	m.say(1, &Signal{Text: "1"})
+	m.say(1, &Signal{Text: "2"}, 2)
+	m.say(1, &Signal{Text: "3"}, 3)
+	m.say(1, &Signal{Text: "4"})
+	m.say(1, &Signal{Text: "5"}, 2)
+	m.skew[1] = -5 * time.Minute
+	m.say(1, &Signal{Text: "6"}, 2)
+	m.say(1, &Signal{Text: "7"})
+	m.say(1, &Signal{Text: "8"}, 3)
+	m.settle()
+	for i, want := range [][]string{{"Clock.", "1", "4", "7"}, {"Clock.", "1", "2", "3", "4", "5", "6", "7", "8"}, {"Clock.", "1", "2", "4", "5", "6", "7"}, {"Clock.", "1", "3", "4", "7", "8"}} {
+		if got := m.words(i); !slices.Equal(got, want) {
+			t.Errorf("member %d reads %q", i, got)
+		}
+	}
+	// So the latest position is the one that was taken last.
+	agenda := m.agenda()
+	put := func(n int64, to ...int) {
+		m.say(0, &Package{Agenda: agenda, Values: map[uint64]Value{2: NumberValue(dec10(n, 0))}}, to...)
+	}
+	put(3, 1)
+	put(4)
+	m.settle()
+	for i := range 4 {
+		if p := m.view(i).Table[1].Positions; len(p) != 1 || p[0].Show != "4 per ton" {
+			t.Errorf("member %d sees the position %+v", i, p)
+		}
+	}
+}
+
 // An answer stands behind what it answers, also if the clock of who answers is slow.
 func TestAnswersFollow(t *testing.T) {
 	m := newMesh(t, 3, 21)

@@ -374,6 +374,7 @@ func (r *Room) place(a arrived, c *Change) (placed []*Statement) {
 		return nil
 	}
 	s := r.read(a)
+	s.place = len(r.statements)
 	ch.list = append(ch.list, s)
 	r.statements = append(r.statements, s)
 	r.byID[s.ID] = s

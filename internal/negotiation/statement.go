@@ -114,6 +114,7 @@ type Statement struct {
 	Vector     []uint64
 
 	heads  []byte
+	place  int    // in the order in which this member came to hold what it holds
 	judged bool   // of a package or an offer: its agenda is here
 	misfit string // why its terms do not fit the agenda
 }

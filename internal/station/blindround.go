@@ -185,6 +185,9 @@ func (t *table) roundInfo(tx *vault.Tx, r *openRoom, v negotiation.RoundView, na
 		Parties: []RoundParty{}, Cap: int(v.Cap), Green: p.Green, InputsAt: p.InputsAt, Deadline: p.Deadline,
 		Asked: slices.Contains(v.Parties, self), Joined: joined, Answered: own.Answered, Sent: own.Sent, Problem: v.Problem,
 	}
+	if err := seat.CheckProposal(v.Round); err != nil && out.Problem == "" {
+		out.Problem = reasonOf(err)
+	}
 	for i, m := range v.Parties {
 		party := RoundParty{Member: m.String(), Name: name(m), Self: m == self, Joined: slices.Contains(v.Joined, m), Opens: m == v.Opener}
 		if v.Mode == negotiation.Ladder {
@@ -226,7 +229,7 @@ func (t *table) roundInfo(tx *vault.Tx, r *openRoom, v negotiation.RoundView, na
 	if left == 0 {
 		out.QuotaNext = &next
 	}
-	before := now.Before(p.InputsAt) && v.State.Live() && !r.room.Frozen() && v.Problem == ""
+	before := now.Before(p.InputsAt) && v.State.Live() && !r.room.Frozen() && out.Problem == ""
 	out.MayJoin = before && !slices.Contains(v.Joined, self) && left > 0
 	out.MayChoose = before && joined && !own.Sent
 	out.MayDecline = before && !own.Sent

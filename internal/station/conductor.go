@@ -133,7 +133,7 @@ func (c *conductor) said(tx *vault.Tx, r *openRoom, s *conduct.Seat, st *negotia
 	switch b := st.Body.(type) {
 	case *negotiation.Round:
 		if !slices.Contains(b.Parties, r.room.Self()) {
-			return nil, nil // between others: they join, or do not
+			return nil, s.CheckProposal(b) // between others: they join, or do not
 		}
 		return c.join(tx, r, s, st.ID, b)
 	case *negotiation.Join:

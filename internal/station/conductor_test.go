@@ -289,6 +289,32 @@ func TestRoundQuota(t *testing.T) {
 	p.proposeRound(1, RoundProposal{Mode: "single", Packages: []string{list[0].String()}})
 }
 
+// A round that nobody could play is not proposed, by whomever, and one of a station that
+// does not ask itself is shown with the reason and not offered to be joined.
+func TestImpossibleRound(t *testing.T) {
+	p, list := newTalks(t, 3, 1)
+	member := func(i int) negotiation.MemberID { return p.only(i).room.Self() }
+	r := &negotiation.Round{Mode: negotiation.Single, Agenda: p.view(0).Agenda.ID, Packages: list[:1], Parties: []negotiation.MemberID{member(1), member(2)}, Opener: member(1),
+		InputsAt: uint64(p.now.Add(time.Hour).Unix()), Deadline: uint64(p.now.Add(time.Hour + 5*time.Minute).Unix())}
+	slices.SortFunc(r.Parties, func(a, b negotiation.MemberID) int { return bytes.Compare(a[:], b[:]) })
+	if _, err := p.trySpeak(0, r); err == nil || !strings.Contains(err.Error(), "10 minutes") {
+		t.Errorf("proposed between others: %v", err)
+	}
+	p.seats[0].drivers = nil
+	p.seats[0].table = newTable(p.seats[0].vault, 3, nil)
+	id := p.speak(0, r)
+	p.settle()
+	if v := p.roundInfo(1, id); v.MayJoin || !strings.Contains(v.Problem, "10 minutes") {
+		t.Errorf("%+v", v)
+	}
+	r.Deadline = uint64(p.now.Add(2 * time.Hour).Unix())
+	id = p.speak(0, r)
+	p.settle()
+	if v := p.roundInfo(1, id); !v.MayJoin || v.Problem != "" {
+		t.Errorf("%+v", v)
+	}
+}
+
 // A station whose machines are gone ends its round; the others see it lapse.
 func TestRoundLost(t *testing.T) {
 	p, list := newTalks(t, 2, 1)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +112,54 @@ func TestFactorsThatCancel(t *testing.T) {
 	}
 	if !degenerate([]pair{{ristretto.Generator(), ristretto.Identity()}}) || degenerate([]pair{{ristretto.Generator(), ristretto.Generator()}}) {
 		t.Error("degenerate cells are not seen")
+	}
+}
+
+// Once the own answer has left, a round is not declined any more: who then stops has
+// stopped.
+func TestNoDecliningAfterTheAnswer(t *testing.T) {
+	w := newTable(t, params(2, nil))
+	w.join()
+	w.answer(Yes()) // the other chooses nothing
+	w.at(w.p.InputsAt)
+	if s := w.rounds[0].Status(); s.State != Keyed || !s.Sent {
+		t.Fatalf("%+v", s)
+	}
+	before := w.rounds[0].State()
+	if _, err := w.rounds[0].Decline(); !errors.Is(err, ErrNotNow) || !bytes.Equal(before, w.rounds[0].State()) {
+		t.Errorf("declined after the answer had left: %v", err)
+	}
+	if _, err := w.rounds[1].Decline(); err != nil {
+		t.Errorf("declined before it: %v", err)
+	}
+}
+
+// Randomness that repeats, as after a copy of a machine, gives other factors for another
+// answer, key or history: the same factor under two answers would show both.
+func TestHedgedSecrets(t *testing.T) {
+	w := newTable(t, params(2, nil))
+	w.join()
+	w.answer(Yes(), Yes())
+	fresh := [32]byte{1}
+	drawn := map[[32]byte]string{}
+	for name, change := range map[string]func(r *Round) (Step, int){
+		"as it is":        func(*Round) (Step, int) { return StepInput, 0 },
+		"another answer":  func(r *Round) (Step, int) { r.bits = []byte{1}; return StepInput, 0 },
+		"another key":     func(r *Round) (Step, int) { r.secret[0] ^= 1; return StepInput, 0 },
+		"another history": func(r *Round) (Step, int) { r.view[0] ^= 1; return StepInput, 0 },
+		"another round":   func(r *Round) (Step, int) { r.ctx[0] ^= 1; return StepInput, 0 },
+		"another party":   func(r *Round) (Step, int) { r.self = 1; return StepInput, 0 },
+		"another step":    func(*Round) (Step, int) { return StepBlind, 0 },
+		"another cell":    func(*Round) (Step, int) { return StepInput, 1 },
+	} {
+		r := *w.rounds[0]
+		step, cell := change(&r)
+		rnd := r.secrets(fresh, step, cell)
+		b := rnd.bytes()
+		if other, twice := drawn[b]; twice {
+			t.Errorf("%s: the same as %s", name, other)
+		}
+		drawn[b] = name
 	}
 }
 

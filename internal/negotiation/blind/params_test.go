@@ -176,3 +176,24 @@ func TestTexts(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Words that would favour some results are drawn anew. For the few cells of a round that
+// is rare; here it is one in four.
+func TestEveryOrderIsAsLikely(t *testing.T) {
+	const n = 3 << 30
+	got, plain := words{seed: [32]byte{3}}, words{seed: [32]byte{3}}
+	refused := 0
+	for range 1000 {
+		want := plain.word()
+		for want < 1<<30 { // 2³² mod n
+			want = plain.word()
+			refused++
+		}
+		if x := got.below(n); x != want%n {
+			t.Fatalf("%d, want %d", x, want%n)
+		}
+	}
+	if refused < 200 {
+		t.Errorf("%d words were refused", refused)
+	}
+}

@@ -36,6 +36,11 @@ func (s *Seat) CheckRound(b *negotiation.Round) error {
 	if !slices.Contains(b.Parties, s.Room.Self()) {
 		return refused("this member is no party of the round")
 	}
+	return s.CheckProposal(b)
+}
+
+// CheckProposal says why nobody could take part in a round.
+func (s *Seat) CheckProposal(b *negotiation.Round) error {
 	p := RoundParams(negotiation.ID{}, b)
 	if err := p.Check(s.Lanes); err != nil {
 		return refused("%v", err)
