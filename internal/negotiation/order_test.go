@@ -51,6 +51,27 @@ func TestWithinASecond(t *testing.T) {
 	}
 }
 
+// So do the offers that answer one.
+func TestCountersWithinASecond(t *testing.T) {
+	m := newMesh(t, 3, 24)
+	m.strict = true
+	agenda := m.agenda()
+	of := m.say(0, m.offer(agenda, 0, 0))
+	m.settle()
+	var said []ID
+	for n := range 8 {
+		o := m.offer(agenda, 1, 0)
+		o.Answers, o.Note = &of, string(rune('a'+n))
+		said = append(said, m.say(1, o))
+	}
+	m.settle()
+	for i := range 3 {
+		if o := m.view(i).Offers[0]; o.ID != of || !slices.Equal(o.Counters, said) {
+			t.Errorf("member %d sees the counters in another order", i)
+		}
+	}
+}
+
 // An answer stands behind what it answers, also if the clock of who answers is slow.
 func TestAnswersFollow(t *testing.T) {
 	m := newMesh(t, 3, 21)
