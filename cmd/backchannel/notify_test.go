@@ -93,7 +93,7 @@ func TestNotify(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := arrive("Could you live with Thursday?")
-	eventually(t, 30*time.Second, "the command", func() bool { return strings.HasSuffix(told(), "input:\nend\n") })
+	eventually(t, 2*time.Minute, "the command", func() bool { return strings.HasSuffix(told(), "input:\nend\n") })
 	text := told()
 	if got := strings.Count(text, "arguments: --once\n"); got != 1 {
 		t.Errorf("the command ran %d times: %s", got, text)

@@ -126,7 +126,7 @@ func (s servers) ask(ctx context.Context, dir, path string) (int, string, error)
 // until asks again and again until a server answers with code.
 func (s servers) until(t *testing.T, dir string, code int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
