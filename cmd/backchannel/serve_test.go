@@ -146,7 +146,16 @@ func (s servers) until(t *testing.T, dir string, code int) {
 // Servers find each other whatever the order, notice when one is gone and when it
 // is back, and end with everything of theirs when they are told to.
 func TestServersOfANetwork(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	before := goleak.IgnoreCurrent()
+	defer func() {
+		var err error
+		for range 30 { // each waits for a second or so
+			if err = goleak.Find(before); err == nil {
+				return
+			}
+		}
+		t.Error(err)
+	}()
 	s := newServers(t)
 	stopR1 := s.start(t, "relay", "r1")
 	s.until(t, "r1", http.StatusServiceUnavailable) // alone
