@@ -38,7 +38,7 @@ func TestMemoryWithItsPages(t *testing.T) {
 func lookAround(t *testing.T, dir string) {
 	t.Helper()
 	var base string
-	eventually(t, 30*time.Second, "the pages", func() bool {
+	eventually(t, 2*time.Minute, "the pages", func() bool {
 		b, err := os.ReadFile(filepath.Join(dir, "page.url"))
 		base = strings.TrimSuffix(strings.TrimSpace(string(b)), "/")
 		return err == nil && base != ""
@@ -49,7 +49,7 @@ func lookAround(t *testing.T, dir string) {
 	}
 	browser := &http.Client{Jar: jar}
 	var res *http.Response
-	eventually(t, 30*time.Second, "the vault to open", func() bool { // a start reads its passphrase first
+	eventually(t, 2*time.Minute, "the vault to open", func() bool { // a start reads its passphrase first
 		if res, err = browser.PostForm(base+"/unlock", url.Values{"passphrase": {"correct horse battery staple"}}); err != nil {
 			return false
 		}

@@ -66,14 +66,14 @@ func TestNotify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	arrive := func(text string) string {
+	deliver := func(from *web.Client, to, text string) string {
 		t.Helper()
-		it, err := aldmark.Send(ctx, k.ID, station.Draft{Kind: "signal", MediaType: "text/plain; charset=utf-8", Content: []byte(text)})
+		it, err := from.Send(ctx, to, station.Draft{Kind: "signal", MediaType: "text/plain; charset=utf-8", Content: []byte(text)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, 2*time.Minute, "the delivery", func() bool {
-			now, err := aldmark.Item(ctx, it.ID)
+			now, err := from.Item(ctx, it.ID)
 			return err == nil && now.State == station.ItemDelivered
 		})
 		return it.ID
@@ -88,12 +88,13 @@ func TestNotify(t *testing.T) {
 	if _, err := borvia.SetMuted(ctx, back.ID, true); err != nil {
 		t.Fatal(err)
 	}
-	arrive("Say nothing yet.")
+	deliver(aldmark, k.ID, "Say nothing yet.")
+	deliver(borvia, back.ID, "Not a word.") // what arrived is long dealt with
 	if _, err := borvia.SetMuted(ctx, back.ID, false); err != nil {
 		t.Fatal(err)
 	}
-	id := arrive("Could you live with Thursday?")
-	eventually(t, 30*time.Second, "the command", func() bool { return strings.HasSuffix(told(), "input:\nend\n") })
+	id := deliver(aldmark, k.ID, "Could you live with Thursday?")
+	eventually(t, 2*time.Minute, "the command", func() bool { return strings.HasSuffix(told(), "input:\nend\n") })
 	text := told()
 	if got := strings.Count(text, "arguments: --once\n"); got != 1 {
 		t.Errorf("the command ran %d times: %s", got, text)

@@ -44,7 +44,7 @@ func runningStation(t *testing.T, cfg station.Config) (c *web.Client, stop func(
 		}
 	})
 	t.Cleanup(stop)
-	eventually(t, 30*time.Second, "the station to answer", func() bool { _, err := c.Status(t.Context()); return err == nil })
+	eventually(t, 2*time.Minute, "the station to answer", func() bool { _, err := c.Status(t.Context()); return err == nil })
 	return c, stop
 }
 
@@ -75,7 +75,7 @@ func device(t *testing.T, pin string) *http.Client {
 			return nil
 		},
 	}}
-	return &http.Client{Jar: jar, Transport: tr, Timeout: 30 * time.Second}
+	return &http.Client{Jar: jar, Transport: tr, Timeout: 2 * time.Minute}
 }
 
 // TestRemotePages reaches a station's pages as a phone does: over TLS with a
@@ -206,7 +206,7 @@ func TestRemotePages(t *testing.T) {
 		t.Errorf("a paired device during a flood: %d", res.StatusCode)
 	}
 	for _, conn := range flood[:many-web.RemoteBounds.Strangers] {
-		if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {

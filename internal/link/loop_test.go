@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -15,7 +17,21 @@ import (
 	"backchannel/internal/suite"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain wants every goroutine to end, on a busy machine within half a minute.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for tries := 0; code == 0; tries++ {
+		err := goleak.Find() // waits for a second or so
+		if err == nil {
+			break
+		}
+		if tries == 30 {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
 
 // scripted is a node made of functions.
 type scripted struct {

@@ -98,6 +98,13 @@ func (r *Room) View(now time.Time, names func(MemberID) string) *View {
 	}
 	v.Packages = listed(order, e.packages)
 	v.Offers = listed(order, e.offers)
+	place := make(map[ID]int, len(v.Offers))
+	for n := range v.Offers {
+		place[v.Offers[n].ID] = n
+	}
+	for _, o := range v.Offers {
+		slices.SortFunc(o.Counters, func(a, b ID) int { return cmp.Compare(place[a], place[b]) })
+	}
 	v.Rounds = listed(order, e.rounds)
 	v.Agreements = listed(order, e.agreements)
 	v.Communiques = listed(order, e.communiques)

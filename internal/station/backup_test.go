@@ -153,7 +153,7 @@ func TestBackupAndRestoreFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Contacts != 1 || r.Lost != 1 || r.Items != 1 || r.Unsent != 1 || r.Moved || time.Since(r.Backup) > time.Minute {
+	if r.Contacts != 1 || r.Lost != 1 || r.Items != 1 || r.Unsent != 1 || r.Moved || time.Since(r.Backup) > 10*time.Minute {
 		t.Errorf("report %+v", r)
 	}
 	again, err := LoadConfig(r.Config)

@@ -37,7 +37,7 @@ func crowdServer(t *testing.T, b Bounds) (*Crowd, string) {
 // from dials from one of this machine's own addresses.
 func from(t *testing.T, source, to string) net.Conn {
 	t.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}, Timeout: 30 * time.Second}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}, Timeout: 2 * time.Minute}
 	conn, err := d.Dial("tcp", to)
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func ask(conn net.Conn, guest string) bool {
 	if _, err := fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\nGuest: %s\r\n\r\n", guest); err != nil {
 		return false
 	}
-	if conn.SetReadDeadline(time.Now().Add(30*time.Second)) != nil {
+	if conn.SetReadDeadline(time.Now().Add(2*time.Minute)) != nil {
 		return false
 	}
 	n, err := conn.Read(make([]byte, 4096))
@@ -60,7 +60,7 @@ func ask(conn net.Conn, guest string) bool {
 
 // closed waits until the other side closed a connection.
 func closed(conn net.Conn) bool {
-	if conn.SetReadDeadline(time.Now().Add(30*time.Second)) != nil {
+	if conn.SetReadDeadline(time.Now().Add(2*time.Minute)) != nil {
 		return false
 	}
 	_, err := conn.Read(make([]byte, 1))
@@ -72,7 +72,7 @@ func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(30 * time.Second); !cond(); <-tick.C {
+	for end := time.Now().Add(2 * time.Minute); !cond(); <-tick.C {
 		if time.Now().After(end) {
 			t.Fatalf("waited for %s in vain", what)
 		}

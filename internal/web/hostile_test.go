@@ -27,11 +27,15 @@ func TestHostileLetters(t *testing.T) {
 		hostile[name] = strings.Repeat(unit, n/len(unit))
 	}
 	for name, text := range hostile {
-		at := time.Now()
-		if out := readable(text, "text/markdown"); len(out) > 40*len(text) {
-			t.Errorf("%s: %d bytes become %d", name, len(text), len(out))
+		took := time.Hour
+		for try := 0; try < 3 && took > 2*time.Second; try++ { // a fraction of that, but for a busy machine
+			at := time.Now()
+			if out := readable(text, "text/markdown"); len(out) > 40*len(text) {
+				t.Errorf("%s: %d bytes become %d", name, len(text), len(out))
+			}
+			took = min(took, time.Since(at))
 		}
-		if took := time.Since(at); took > 2*time.Second { // a fraction of that, but for a busy machine
+		if took > 2*time.Second {
 			t.Errorf("%s: %v", name, took)
 		}
 	}

@@ -299,9 +299,10 @@ func withdrawing(t *pair, ctx context.Context) {
 		it, err := t.b.Item(ctx, long.ID)
 		return err == nil && it.State == station.ItemArriving && it.Done > 8000
 	})
-	if it := must(t.a.Item(ctx, long.ID))(t); it.State != station.ItemSending || it.Done == 0 || it.Left == nil {
-		t.Errorf("in flight: %+v", it)
-	}
+	t.until("the sender to know of it", func() bool {
+		it := must(t.a.Item(ctx, long.ID))(t)
+		return it.State == station.ItemSending && it.Done > 0 && it.Left != nil
+	})
 	refused[station.ItemInfo](t.T, "acknowledging what is not here whole", station.CodeConflict)(t.b.Acknowledge(ctx, long.ID))
 	if code(t.a.EraseItem(ctx, long.ID)) != station.CodeConflict {
 		t.Error("what is in flight was erased")
