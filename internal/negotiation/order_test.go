@@ -51,7 +51,6 @@ func TestWithinASecond(t *testing.T) {
 	}
 }
 
-<<<<<<< HEAD
 // What one member says to the room and to one of it stands in the order in which it was
 // said, for both who heard it, also within a second and if its clock is set back; the room
 // reads its part in one order all the same.
@@ -86,7 +85,10 @@ func TestOneMembersOrder(t *testing.T) {
 	for i := range 4 {
 		if p := m.view(i).Table[1].Positions; len(p) != 1 || p[0].Show != "4 per ton" {
 			t.Errorf("member %d sees the position %+v", i, p)
-=======
+		}
+	}
+}
+
 // So do the offers that answer one.
 func TestCountersWithinASecond(t *testing.T) {
 	m := newMesh(t, 3, 24)
@@ -104,7 +106,6 @@ func TestCountersWithinASecond(t *testing.T) {
 	for i := range 3 {
 		if o := m.view(i).Offers[0]; o.ID != of || !slices.Equal(o.Counters, said) {
 			t.Errorf("member %d sees the counters in another order", i)
->>>>>>> flakes
 		}
 	}
 }
