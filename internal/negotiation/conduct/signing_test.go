@@ -480,6 +480,32 @@ func TestSignedText(t *testing.T) {
 	}
 }
 
+// A restart ends the own attempt and says so, though nobody says anything: the others do
+// not wait for a nonce that is gone.
+func TestRestartIsTold(t *testing.T) {
+	m := newMesh(t, 2, 59)
+	m.prepare(1)
+	id := m.ready(m.agreement(negotiation.Sealed, 0, 1))
+	m.sign(0, id)
+	m.settle()
+	m.restart(0)
+	if m.progress(0, id).Approved {
+		t.Error("the attempt goes on without its nonce")
+	}
+	m.settle()
+	if !slices.ContainsFunc(m.members[1].room.Opaque(string(kindStop)), func(st *negotiation.Statement) bool { return st.From == m.id(0) }) {
+		t.Error("the other is not told")
+	}
+	m.sign(1, id)
+	m.settle()
+	if len(m.members[0].room.Opaque("sign/share")) > 0 {
+		t.Error("a share without the user's word")
+	}
+	m.sign(0, id) // again, and the other goes over to the new attempt
+	m.settle()
+	m.wantAgreement(id, negotiation.AgreementSealed, 0, 1)
+}
+
 // Who cannot reach all signers at once does not begin.
 func TestMoreSignersThanLanes(t *testing.T) {
 	m := newMesh(t, 3, 55)
