@@ -249,7 +249,7 @@ func ParseScript(b []byte) (*Script, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(s); err != nil {
-		return bad(err)
+		return bad(fmt.Errorf("it is not the script of a room in JSON, such as \"backchannel forge --help\" shows: %w", err))
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return bad(errors.New("something follows the script"))

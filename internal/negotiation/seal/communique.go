@@ -66,7 +66,7 @@ func Verify(file []byte) (rep Report, err error) {
 	d.DisallowUnknownFields()
 	var c Communique
 	if err := d.Decode(&c); err != nil {
-		return fail("%w", err)
+		return fail("this is no file of \"backchannel communique file\": %w", err)
 	}
 	if again, err := c.Encode(); err != nil || !bytes.Equal(again, file) {
 		return fail("the file is not spelt as the program spells it; get the original")
