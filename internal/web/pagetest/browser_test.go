@@ -259,17 +259,51 @@ func (b *tab) push(what, nodes string) {
 
 func (b *tab) fill(selector, text string) {
 	b.t.Helper()
-	b.within(soon, "the field "+selector, func() bool {
-		var loaded bool // with its scripts: nobody types that fast
-		b.eval("document.readyState === 'complete'", &loaded)
-		return loaded && b.has(selector)
-	})
+	b.loaded(selector)   // with its scripts: nobody types that fast
 	if len(text) > 500 { // typing takes its time
 		b.eval(fmt.Sprintf("(() => { const f = document.querySelector(%q); f.value = %q; f.dispatchEvent(new Event('input', {bubbles: true})); return 0 })()", selector, text), nil)
 		return
 	}
-	b.eval(fmt.Sprintf("(() => { document.querySelector(%q).value = ''; return 0 })()", selector), nil)
-	b.run(chromedp.SendKeys(selector, text, chromedp.ByQuery))
+	b.again("filling "+selector, func(ctx context.Context) error {
+		b.eval(fmt.Sprintf("(() => { const f = document.querySelector(%q); if (f) f.value = ''; return 0 })()", selector), nil)
+		return chromedp.Run(ctx, chromedp.SendKeys(selector, text, chromedp.ByQuery))
+	})
+}
+
+// upload chooses a file.
+func (b *tab) upload(selector, file string) {
+	b.t.Helper()
+	b.loaded(selector)
+	b.again("choosing a file for "+selector, func(ctx context.Context) error {
+		return chromedp.Run(ctx, chromedp.SetUploadFiles(selector, []string{file}, chromedp.ByQuery))
+	})
+}
+
+// loaded waits for a field of a page that is there with all it needs.
+func (b *tab) loaded(selector string) {
+	b.t.Helper()
+	b.within(soon, "the field "+selector, func() bool {
+		var yes bool
+		b.eval(fmt.Sprintf("document.readyState === 'complete' && document.querySelector(%q) !== null", selector), &yes)
+		return yes
+	})
+}
+
+// again does what finds a node and uses it. The driver may still know the page before,
+// or the node is replaced in between: then it is looked for again.
+func (b *tab) again(what string, act func(ctx context.Context) error) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, soon)
+	defer cancel()
+	for {
+		err := act(ctx)
+		if err == nil {
+			return
+		}
+		if e := err.Error(); ctx.Err() != nil || !leaving(err) && !strings.Contains(e, "node with given id") && !strings.Contains(e, "Could not find node") && !strings.Contains(e, "Node is detached") {
+			b.t.Fatalf("%s at %s: %v", what, b.path(), err)
+		}
+	}
 }
 
 // How long the machine itself may take, which may be busy, and how long the network,

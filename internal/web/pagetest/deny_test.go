@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	cdp "github.com/chromedp/cdproto/browser"
-	"github.com/chromedp/chromedp"
 
 	"backchannel/internal/station"
 	"backchannel/internal/transcript"
@@ -43,7 +42,7 @@ func TestKeepAndDeny(t *testing.T) {
 	a.visit("/c/" + toBorvia + "?write=letter")
 	a.fill("#subject", "A chart")
 	a.fill("#text", "The harbour, as we see it.")
-	a.run(chromedp.SetUploadFiles("#attachment", []string{picture}, chromedp.ByQuery))
+	a.upload("#attachment", picture)
 	a.sees(soon, "behind what waits already")
 	a.press("Send the letter")
 	a.sees(soon, "A chart")
@@ -96,7 +95,7 @@ func TestKeepAndDeny(t *testing.T) {
 	}
 	a.visit("/c/" + toBorvia + "/about")
 	a.press("Put something into the conversation that was never sent")
-	a.run(chromedp.SendKeys("form[action$='/insert'] textarea", "We never met.", chromedp.ByQuery))
+	a.fill("form[action$='/insert'] textarea", "We never met.")
 	a.press("Insert")
 	a.sees(soon, "Inserted into your copy")
 	a.press("Mute")

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	cdpbrowser "github.com/chromedp/cdproto/browser"
-	"github.com/chromedp/chromedp"
 
 	"backchannel/internal/station"
 	"backchannel/internal/web"
@@ -69,10 +68,10 @@ func TestFirstStart(t *testing.T) {
 	b.fill("#again", passphrase)
 	b.press("Next")
 	b.sees(soon, "A network file says who runs the relays")
-	b.run(chromedp.SetUploadFiles("#file", []string{other}, chromedp.ByQuery))
+	b.upload("#file", other)
 	b.press("Look at it")
 	b.sees(soon, "Reading the network file")
-	b.run(chromedp.SetUploadFiles("#file", []string{file}, chromedp.ByQuery))
+	b.upload("#file", file)
 	b.press("Look at it")
 	b.sees(soon, "Straits")
 	for _, who := range []string{"Aldmark", "Borvia", "Cenia"} {
@@ -367,12 +366,12 @@ func TestRestoreInTheBrowser(t *testing.T) {
 	c.fill("#again", passphrase)
 	c.press("Next")
 	c.sees(soon, "A network file says who runs the relays")
-	c.run(chromedp.SetUploadFiles("#file", []string{file}, chromedp.ByQuery))
+	c.upload("#file", file)
 	c.press("Look at it")
 	c.press("The words are the same")
 	for _, pass := range []string{"not the passphrase", "seven other words for the copy"} {
 		c.press("I have a backup of an earlier station")
-		c.run(chromedp.SetUploadFiles("#backup", []string{backup}, chromedp.ByQuery))
+		c.upload("#backup", backup)
 		c.fill("#backup-passphrase", pass)
 		c.press("Make the station and start it")
 		if pass == "not the passphrase" {
