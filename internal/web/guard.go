@@ -84,12 +84,14 @@ func (p *Pages) stranger(w http.ResponseWriter, r *http.Request) (answered bool)
 // names, and the refusal of requests that another site caused.
 func shield(g Gate, next http.Handler) http.Handler {
 	origins := http.NewCrossOriginProtection()
+	origins.SetDenyHandler(http.HandlerFunc(refuseElsewhere))
 	checked := origins.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for k, v := range headers {
 			w.Header().Set(k, v)
 		}
 		if !slices.Contains(g.Hosts, strings.ToLower(r.Host)) {
+			// Who led a name of its own here can read this: it does not say what runs here.
 			http.Error(w, "this name is not served here", http.StatusMisdirectedRequest)
 			return
 		}
@@ -97,12 +99,23 @@ func shield(g Gate, next http.Handler) http.Handler {
 		// image, a frame, a script. Typing an address and following a link are "none".
 		if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
 			if r.Method != http.MethodGet || r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document" {
-				http.Error(w, "another site caused this request", http.StatusForbidden)
+				refuseElsewhere(w, r)
 				return
 			}
 		}
 		checked.ServeHTTP(w, r)
 	})
+}
+
+// refuseElsewhere answers what another site caused, in the form of the interface if it
+// was meant for that.
+func refuseElsewhere(w http.ResponseWriter, r *http.Request) {
+	const detail = "another site caused this request: open the page of the station itself"
+	if strings.HasPrefix(r.URL.Path, "/v1/") {
+		writeProblem(w, problemOf(http.StatusForbidden, station.CodeDenied, detail))
+		return
+	}
+	http.Error(w, detail, http.StatusForbidden)
 }
 
 // sameToken compares a form's token in constant time.

@@ -367,6 +367,21 @@ func TestOtherSites(t *testing.T) {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
 	}
+	// The interface refuses in its own form; a foreign name is not told what runs here.
+	for _, c := range []struct {
+		host, site string
+		told       bool
+	}{{host, "cross-site", true}, {"attacker.example", "same-origin", false}} {
+		r, err := http.NewRequest(http.MethodPost, d.local.URL+"/v1/lock", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = c.host
+		r.Header.Set("Sec-Fetch-Site", c.site)
+		if p := d.do(r); strings.Contains(p.body, "backchannel") != c.told || strings.HasPrefix(p.body, "{") != c.told {
+			t.Errorf("the interface asked from %s: %s", c.site, p.body)
+		}
+	}
 	if d.get("/").path != "/" {
 		t.Error("one of them ended the session")
 	}
