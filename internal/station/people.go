@@ -174,6 +174,9 @@ func (s *Station) checkName(ctx context.Context, name string, except contact.ID)
 	if name == "" || !utf8.ValidString(name) || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return "", fault(CodeInvalid, "a contact's name is 1 to 200 bytes of text on one line")
 	}
+	if name == "." || name == ".." { // stand for something else in the address of a contact
+		return "", fault(CodeInvalid, "a contact's name is more than dots: choose another")
+	}
 	all, _, err := s.people(ctx)
 	if err != nil {
 		return "", err
