@@ -42,7 +42,7 @@ func TestStationAway(t *testing.T) {
 		return err == nil && len(items) == 1
 	})
 	b.fill("#text", "Written meanwhile.")
-	b.eval("document.querySelector('#text').form.requestSubmit()", nil) // as Enter does: the button is under the warning
+	b.press("Send")
 	var text string
 	if b.eval("document.querySelector('#text').value", &text); text != "Written meanwhile." {
 		t.Errorf("sending without a station left %q in the field", text)
