@@ -73,34 +73,57 @@ func (m *Memory) Raise(a wire.Attempt) error {
 	return m.raise(a)
 }
 
-// Mark is a Store in a small file.
+// Mark is a Store in a small file of two blocks. They are written in turns, in place,
+// so that the newer one stands whatever becomes of the write, and so that a write waits
+// for the disk alone: a new file would wait for the file system's journal, and with it
+// for whatever else was written there (docs/decisions/0074).
 type Mark struct {
 	level
 	path string
 	disk string // what the file holds; "" if there is none
 }
 
+// blockSize is what disks write at once, at most.
+const blockSize = 4096
+
 // Open reads the mark at path. A file that does not exist is a mark that was
 // never raised; a file that is damaged is an error, for its loss could make the
-// program act twice for one attempt.
+// program act twice for one attempt. A block whose write broke off is no damage: the
+// other one is what was durable.
 func Open(path string) (*Mark, error) {
 	m := &Mark{path: path}
-	text, err := read(path)
-	if err != nil {
+	var err error
+	if m.disk, err = read(path); err != nil {
 		return nil, err
 	}
-	if m.disk = text; text == "" {
+	if m.disk == "" {
 		return m, nil
 	}
-	if m.at, err = parse(text); err != nil {
+	if m.at, _, err = newest(m.disk); err != nil {
 		return nil, fmt.Errorf("reading the mark %s: %w; remove the file once the attempt in which it was last written is over (one epoch later)", path, err)
 	}
 	m.any = true
 	return m, nil
 }
 
-// Raise implements Store: it writes a new file, syncs it, renames it over the old
-// one and syncs the folder. It refuses to go on when another process changed the
+// newest is the mark that a file holds, and the block in which it stands; -1 in a file
+// of an earlier version, which is one line.
+func newest(file string) (a wire.Attempt, at int, err error) {
+	if len(file) != 2*blockSize {
+		a, err = parse(file)
+		return a, -1, err
+	}
+	err = errDamaged
+	for i := range 2 {
+		text := strings.TrimRight(file[i*blockSize:(i+1)*blockSize], "\x00")
+		if b, bad := parse(text); bad == nil && (err != nil || a.Before(b)) {
+			a, at, err = b, i, nil
+		}
+	}
+	return a, at, err
+}
+
+// Raise implements Store. It refuses to go on when another process changed the
 // file, for two programs on one mark could act for the same attempt.
 func (m *Mark) Raise(a wire.Attempt) error {
 	m.mu.Lock()
@@ -115,15 +138,52 @@ func (m *Mark) Raise(a wire.Attempt) error {
 	if found != m.disk {
 		return fmt.Errorf("raising the mark %s: another program changed it; run only one with this file", m.path)
 	}
-	text := encode(a)
-	if err := replace(m.path, text); err != nil {
+	if m.disk, err = m.write(block(a)); err != nil {
 		return fmt.Errorf("raising the mark: %w", err)
 	}
-	m.disk = text
 	return nil
 }
 
-const maxFile = 128 // bytes; more is no mark
+// write puts a block where the newest does not stand and returns what the file holds
+// then, also after an error.
+func (m *Mark) write(b string) (disk string, err error) {
+	_, at, err := newest(m.disk)
+	if err != nil || at < 0 { // there is none, or one of an earlier version
+		fresh := b + strings.Repeat("\x00", blockSize)
+		if err := replace(m.path, fresh); err != nil {
+			return m.found(), err
+		}
+		return fresh, nil
+	}
+	at = 1 - at
+	f, err := os.OpenFile(m.path, os.O_WRONLY, 0)
+	if err != nil {
+		return m.disk, err
+	}
+	_, err = f.WriteAt([]byte(b), int64(at*blockSize))
+	if err == nil {
+		err = syncData(f)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return m.found(), err
+	}
+	return m.disk[:at*blockSize] + b + m.disk[(at+1)*blockSize:], nil
+}
+
+// found is what the file holds after a write that failed, as far as it can be read.
+func (m *Mark) found() string {
+	if file, err := read(m.path); err == nil {
+		return file
+	}
+	return m.disk
+}
+
+func block(a wire.Attempt) string {
+	text := encode(a)
+	return text + strings.Repeat("\x00", blockSize-len(text))
+}
+
+const maxLine = 128 // bytes of an earlier version's file; more is no mark
 
 func read(path string) (string, error) {
 	b, err := os.ReadFile(path)
@@ -132,7 +192,7 @@ func read(path string) (string, error) {
 		return "", nil
 	case err != nil:
 		return "", fmt.Errorf("reading the mark: %w", err)
-	case len(b) == 0 || len(b) > maxFile: // "" stands for no file
+	case len(b) != 2*blockSize && (len(b) == 0 || len(b) > maxLine): // "" stands for no file
 		return "", fmt.Errorf("reading the mark %s: its size is not that of a mark; remove the file once the attempt in which it was last written is over (one epoch later)", path)
 	}
 	return string(b), nil
@@ -164,6 +224,8 @@ func replace(path, text string) (err error) {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+var errDamaged = errors.New("it is damaged")
+
 // encode writes an attempt as one line of text with a checksum.
 func encode(a wire.Attempt) string {
 	body := fmt.Sprintf("backchannel mark 1: epoch %d attempt %d", a.Epoch, a.Number)
@@ -175,7 +237,7 @@ func parse(text string) (a wire.Attempt, err error) {
 	var sum uint32
 	r := strings.NewReader(text)
 	if _, err := fmt.Fscanf(r, "backchannel mark 1: epoch %d attempt %d sum %x\n", &a.Epoch, &a.Number, &sum); err != nil || encode(a) != text {
-		return wire.Attempt{}, errors.New("it is damaged")
+		return wire.Attempt{}, errDamaged
 	}
 	return a, nil
 }

@@ -67,6 +67,7 @@ func TestDamage(t *testing.T) {
 		"", " ", "backchannel mark 1:", good[:len(good)-1], good + "\n", good + good,
 		strings.Replace(good, "epoch 12", "epoch 11", 1), strings.Replace(good, "epoch 12", "epoch 012", 1),
 		strings.Replace(good, "mark 1", "mark 2", 1), strings.Repeat("x", 4096),
+		strings.Repeat("\x00", 2*blockSize), strings.Repeat("x", 2*blockSize), block(at(12, 1)), block(at(12, 1))[1:] + "\x00" + strings.Repeat("\x00", blockSize),
 	} {
 		path := filepath.Join(t.TempDir(), "mark")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -76,6 +77,78 @@ func TestDamage(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "remove the file") {
 			t.Errorf("opening %q: %v", text, err)
 		}
+	}
+}
+
+// A write can break off anywhere, and what it leaves behind can be anything: the mark
+// is the one before or the new one, and goes on from there.
+func TestWriteBreaksOff(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mark")
+	m, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range uint32(3) { // both blocks in use
+		if err := m.Raise(at(8, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := m.disk
+	if err := m.Raise(at(8, 3)); err != nil {
+		t.Fatal(err)
+	}
+	after := m.disk
+	if before[:blockSize] != after[:blockSize] {
+		t.Fatal("the newest block was written over")
+	}
+	line := len(encode(at(8, 3)))
+	for cut := range line + 2 {
+		for _, rest := range []string{before[blockSize+cut:], strings.Repeat("\x00", blockSize-cut), strings.Repeat("\xff", blockSize-cut)} {
+			torn := after[:blockSize+cut] + rest
+			if err := os.WriteFile(path, []byte(torn), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			again, err := Open(path)
+			if err != nil {
+				t.Fatalf("broken off after %d bytes: %v", cut, err)
+			}
+			whole := torn[blockSize:] == after[blockSize:]
+			if a, any := again.At(); !any || a != at(8, 2) && a != at(8, 3) || whole && a != at(8, 3) {
+				t.Fatalf("broken off after %d bytes it is at %v", cut, a)
+			}
+			for e := uint64(9); e < 11; e++ {
+				if err := again.Raise(at(e, 0)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if third, err := Open(path); err != nil || third.at != at(10, 0) {
+				t.Fatalf("afterwards it is at %v, %v", third.at, err)
+			}
+		}
+	}
+}
+
+// The file of an earlier version is taken over.
+func TestOneLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mark")
+	if err := os.WriteFile(path, []byte(encode(at(12, 1))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, any := m.At(); !any || a != at(12, 1) {
+		t.Fatalf("it is at %v", a)
+	}
+	if err := m.Raise(at(12, 1)); !errors.Is(err, ErrNotAbove) {
+		t.Fatal(err)
+	}
+	if err := m.Raise(at(12, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if m, err = Open(path); err != nil || m.at != at(12, 2) {
+		t.Fatalf("it is at %v, %v", m.at, err)
 	}
 }
 
@@ -118,6 +191,20 @@ func TestFailedWrite(t *testing.T) {
 	}
 	if err := m.Raise(at(2, 1)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func BenchmarkRaise(b *testing.B) {
+	m, err := Open(filepath.Join(b.TempDir(), "mark"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var n uint64
+	for b.Loop() {
+		n++
+		if err := m.Raise(at(n, 0)); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

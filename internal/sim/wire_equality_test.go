@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"backchannel/internal/contact"
+	"backchannel/internal/link"
 	"backchannel/internal/link/linktest"
 	"backchannel/internal/pairwise"
 	"backchannel/internal/sim"
@@ -76,6 +77,24 @@ func (a *acts) count(t *testing.T, s *sim.Sim, talks int) {
 		} else if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A disk that has the mark of a station durable only when its record is due is seen by
+// nobody, as long as it is before the record leaves.
+func TestLateMark(t *testing.T) {
+	s := start(t, "demo", 4, 7)
+	l := watchLines(s, time.Millisecond)
+	work, keys := s.Net.Work, s.Params.Windows[wire.PhaseKeys]
+	s.Net.Work = func(name string, lane link.Lane, r *rand.Rand) time.Duration {
+		if lane == link.LaneMark && name == s.Stations[0].Name {
+			return keys + s.Params.Windows[wire.PhaseJoin]/8
+		}
+		return work(name, lane, r)
+	}
+	s.Run(s.Epochs(12))
+	if err := l.differ(s.Stations[0].Name, s.Stations[3].Name); err != nil {
+		t.Error(err)
 	}
 }
 

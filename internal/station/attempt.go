@@ -88,6 +88,9 @@ func (n *Node) beginAttempt(now time.Time, id wire.Attempt) {
 			return
 		}
 		a.marked = true
+		if !now.Before(n.p.PhaseStart(id, wire.PhaseJoin)) { // a slow disk: it was waited for
+			n.buildRecord(now, a)
+		}
 	})
 	// The record is decided a quarter of a window before it leaves.
 	n.agenda.at(n.p.PhaseStart(id, wire.PhaseJoin), func(now time.Time) { n.buildRecord(now, a) })

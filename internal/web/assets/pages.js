@@ -49,9 +49,11 @@
     claim.className = "unusual";
     claim.textContent = body.dataset.unknown;
   };
+  const reach = async () => {
+    try { return await fetch("/part/facts", { headers: { "HX-Request": "true", "X-Refresh": "yes" } }); } catch { return null; /* nobody there */ }
+  };
   const look = async () => {
-    let r = null;
-    try { r = await fetch("/part/facts", { headers: { "HX-Request": "true", "X-Refresh": "yes" } }); } catch { /* nobody there */ }
+    const r = await reach();
     if (leaving) return;
     if (!r || r.status >= 500) { setTimeout(look, 2000); return; }
     if (r.status === 200) { listen(); return; }
@@ -65,7 +67,22 @@
   if (document.getElementById("people")) document.addEventListener("DOMContentLoaded", listen);
   body.addEventListener("input", (e) => { if (e.target.form) e.target.form.dataset.typed = "yes"; });
   body.addEventListener("htmx:beforeRequest", (e) => { if (lost) e.preventDefault(); });
-  document.addEventListener("submit", (e) => { if (lost) { e.preventDefault(); e.stopPropagation(); away(); } }, true);
+  // What is sent while the stream is broken goes out if the station is there, and stays
+  // on the page if not: a button that locks must not fail for a moment's sake.
+  const asking = new WeakSet(), there = new WeakSet();
+  document.addEventListener("submit", async (e) => {
+    const form = e.target, by = e.submitter;
+    if (!lost || there.delete(form)) return;
+    e.preventDefault();
+    e.stopPropagation();
+    if (asking.has(form)) return;
+    asking.add(form);
+    const r = await reach();
+    asking.delete(form);
+    if (!r || r.status !== 200) { away(); return; }
+    there.add(form);
+    form.requestSubmit(by);
+  }, true);
   window.addEventListener("pagehide", () => { leaving = true; if (stream) stream.close(); });
   window.addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
   if (document.getElementById("picture")) setInterval(() => { if (!document.hidden) fire("tick"); }, 1000);

@@ -1,6 +1,8 @@
 package pagetest_test
 
 import (
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,6 +60,27 @@ func TestStationAway(t *testing.T) {
 	if b.eval("window.stays || 'no'", &stays); stays != "yes" {
 		t.Error("the page was loaded again")
 	}
+
+	// Where only the stream is broken, what is sent goes out.
+	b.expect(503)
+	p.h.set(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/live" {
+			http.Error(w, "no stream", http.StatusServiceUnavailable)
+			return
+		}
+		served.ServeHTTP(w, r)
+	}))
+	p.srv.CloseClientConnections()
+	b.sees(soon, lost)
+	b.fill("#text", "Sent without a stream.")
+	b.press("Send")
+	within(t, soon, "the signal to be taken", func() bool {
+		items, err := p.s.Items(t.Context(), station.ItemFilter{Contact: borvia})
+		return err == nil && slices.ContainsFunc(items, func(i station.ItemInfo) bool { return i.Text == "Sent without a stream." })
+	})
+	p.h.set(served)
+	b.sees(soon, "Sent without a stream.")
+	b.within(soon, "the page to be as before", func() bool { return !b.has(shown) })
 
 	// Started anew: sessions are over. What is not kept yet stays in view.
 	p.halt()

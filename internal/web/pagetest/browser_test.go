@@ -239,12 +239,9 @@ func (b *tab) push(what, nodes string) {
 			const top = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);
 			if (!n.contains(top)) { why = "it is covered by " + (top ? top.outerHTML.slice(0, 80) : "nothing"); continue; }
 			if (n.disabled) { why = "it is disabled"; continue; }
-			const warned = () => { const w = document.getElementById("away"); return w !== null && !w.hidden; };
-			const before = warned();
 			n.focus();
 			n.click();
-			// A page whose stream just broke sends nothing and says so at once.
-			return !before && warned() ? "the page has lost its station" : "";
+			return "";
 		}
 		return why;
 	})()`
