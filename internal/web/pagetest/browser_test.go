@@ -178,7 +178,7 @@ func (b *tab) expect(codes ...int) {
 func (b *tab) mayBreak() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.expected = append(b.expected, "net::ERR_", "a status of 502", "Error Code 502")
+	b.expected = append(b.expected, "net::ERR_", "a status of 502", "Error Code 502", "failed, code 502")
 }
 
 func (b *tab) run(actions ...chromedp.Action) {
