@@ -22,8 +22,12 @@ import (
 // TestUseOfTheAPINeverShowsOnTheWire drives the API of one station as hard as it
 // goes, from several callers at once, and leaves another alone. Meanwhile the driven
 // one makes a room with a partner, offers, plays a blind round and signs; then it is
-// locked and unlocked again and again. What passes on their lines must be equal, size
-// for size and tick for tick.
+// locked and unlocked again and again. What passes on its line must be as on that of
+// one of two stations that nobody touches, size for size and tick for tick
+// (localnet.Repeated says why it may differ once).
+//
+// Here the clock, the disk and the sockets are real, and so is the computing that
+// shares the process with them. In virtual time internal/sim compares exactly.
 func TestUseOfTheAPINeverShowsOnTheWire(t *testing.T) {
 	if testing.Short() {
 		t.Skip("more than half a minute of real time")
@@ -36,11 +40,23 @@ func TestUseOfTheAPINeverShowsOnTheWire(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The windows of the preset are so short that what is driven here, all in one
-	// process, misses some on a machine that has a core for it and no more.
+	// process, misses some on a machine that has a core for it and no more. There is
+	// room for one attempt in each epoch.
 	p.Epoch *= 2
 	for i := range p.Windows {
-		p.Windows[i] *= 2
+		p.Windows[i] *= 4
 	}
+	if err := localnet.Repeated(func() (differ error) {
+		t.Run("trial", func(t *testing.T) { differ = driveAPI(t, p) })
+		return differ
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// driveAPI is one trial. It returns how the line of the driven station differs from
+// those of the others; what else goes wrong fails the test.
+func driveAPI(t *testing.T, p wire.Params) error {
 	n, err := localnet.Start(p)
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +86,7 @@ func TestUseOfTheAPINeverShowsOnTheWire(t *testing.T) {
 		}
 	})
 	passphrase := "open sesame"
-	for range 3 {
+	for range 4 {
 		tap, err := localnet.NewTap()
 		if err != nil {
 			t.Fatal(err)
@@ -95,7 +111,7 @@ func TestUseOfTheAPINeverShowsOnTheWire(t *testing.T) {
 			}
 		})
 	}
-	const driven, partner, quiet = 0, 1, 2
+	const driven, partner, quiet = 0, 1, 2 // and the one after
 	c := clients[driven]
 	k, err := c.Invite(ctx, "the other", time.Hour)
 	if err != nil {
@@ -159,10 +175,12 @@ func TestUseOfTheAPINeverShowsOnTheWire(t *testing.T) {
 	if calls.Load() < 200 {
 		t.Errorf("the API answered %d calls only", calls.Load())
 	}
-	if err := localnet.Compare(taps[driven], taps[quiet], p, time.Now().Add(-p.Round)); err != nil {
-		t.Errorf("driven and quiet: %v", err)
-	}
 	t.Logf("%d calls", calls.Load())
+	if err := localnet.Against(taps[driven], taps[quiet:], p, time.Now().Add(-p.Round)); err != nil {
+		t.Logf("the driven line %v", err)
+		return fmt.Errorf("the driven line %w", err)
+	}
+	return nil
 }
 
 // negotiate has two stations make a room, take an offer, find a package in a blind

@@ -233,6 +233,39 @@ func Compare(a, idle *Tap, p wire.Params, cut time.Time) error {
 	return nil
 }
 
+// Against compares a line with those of idle stations (Compare) and returns nil if it
+// is like one of them: where idle lines differ from each other, the machine was too
+// busy for one of them, and an observer learns nothing from such a difference.
+func Against(a *Tap, idle []*Tap, p wire.Params, cut time.Time) error {
+	var all []error
+	for i, b := range idle {
+		err := Compare(a, b, p, cut)
+		if err == nil {
+			return nil
+		}
+		all = append(all, fmt.Errorf("and idle line %d: %w", i, err))
+	}
+	return errors.Join(all...)
+}
+
+// Repeated runs a trial whose lines should be equal and, if they are not, two more; it
+// returns what they found if that happened in two of the three. On the real clock of a
+// busy machine any station may miss a moment for once. What its use does to it, it
+// does each time.
+func Repeated(trial func() error) error {
+	first := trial()
+	if first == nil {
+		return nil
+	}
+	second := trial()
+	if second == nil {
+		if second = trial(); second == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("in two trials: %w", errors.Join(first, second))
+}
+
 // lateness follows two lines: how many more records of the first than of the second
 // left in a later round than their like, and how many rounds one line has left out. A
 // record is left out, not late, if the next one is where it should be.

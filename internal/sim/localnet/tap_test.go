@@ -1,6 +1,7 @@
 package localnet
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -130,7 +131,40 @@ func TestCompare(t *testing.T) {
 	if Compare(line(busy(0)), line(nil), p, cut) == nil {
 		t.Error("a station that is late in every third round was taken for an idle one")
 	}
+	more := func(round int, r []Record) []Record {
+		if round == 100 {
+			r = append(r, r[0])
+		}
+		return r
+	}
+	if err := Against(line(nil), []*Tap{line(more), line(nil)}, p, cut); err != nil {
+		t.Errorf("like one of two idle lines: %v", err)
+	}
+	if Against(line(more), []*Tap{line(nil), line(nil)}, p, cut) == nil {
+		t.Error("a line that is like none of the idle ones was taken for one of them")
+	}
 	if Compare(&Tap{}, &Tap{}, p, cut) == nil {
 		t.Error("lines without a record were taken for equal ones")
+	}
+}
+
+// One trial of three may fail by chance, two may not.
+func TestRepeated(t *testing.T) {
+	for _, c := range []struct {
+		trials string // what each would find: = equal, x not
+		ran    int
+		equal  bool
+	}{{"=xx", 1, true}, {"x==", 3, true}, {"xx=", 2, false}, {"x=x", 3, false}} {
+		ran := 0
+		err := Repeated(func() error {
+			ran++
+			if c.trials[ran-1] == 'x' {
+				return errors.New("they differ")
+			}
+			return nil
+		})
+		if (err == nil) != c.equal || ran != c.ran {
+			t.Errorf("%s: %v after %d trials", c.trials, err, ran)
+		}
 	}
 }
