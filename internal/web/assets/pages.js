@@ -49,8 +49,8 @@
     claim.className = "unusual";
     claim.textContent = body.dataset.unknown;
   };
-  const reach = async () => {
-    try { return await fetch("/part/facts", { headers: { "HX-Request": "true", "X-Refresh": "yes" } }); } catch { return null; /* nobody there */ }
+  const reach = async (signal) => {
+    try { return await fetch("/part/facts", { headers: { "HX-Request": "true", "X-Refresh": "yes" }, signal }); } catch { return null; /* nobody there */ }
   };
   const look = async () => {
     const r = await reach();
@@ -68,7 +68,8 @@
   body.addEventListener("input", (e) => { if (e.target.form) e.target.form.dataset.typed = "yes"; });
   body.addEventListener("htmx:beforeRequest", (e) => { if (lost) e.preventDefault(); });
   // What is sent while the stream is broken goes out if the station is there, and stays
-  // on the page if not: a button that locks must not fail for a moment's sake.
+  // on the page if not: a button that locks must not fail for a moment's sake. Nor must
+  // it go out long after the button was pressed, or with what was typed since.
   const asking = new WeakSet(), there = new WeakSet();
   document.addEventListener("submit", async (e) => {
     const form = e.target, by = e.submitter;
@@ -77,9 +78,16 @@
     e.stopPropagation();
     if (asking.has(form)) return;
     asking.add(form);
-    const r = await reach();
+    form.ariaBusy = "true";
+    let changed = false;
+    const typed = () => { changed = true; };
+    form.addEventListener("input", typed);
+    const r = await reach(AbortSignal.timeout(5000));
+    form.removeEventListener("input", typed);
+    form.ariaBusy = null;
     asking.delete(form);
     if (!r || r.status !== 200) { away(); return; }
+    if (changed) return;
     there.add(form);
     form.requestSubmit(by);
   }, true);

@@ -45,6 +45,7 @@ func TestStationAway(t *testing.T) {
 	})
 	b.fill("#text", "Written meanwhile.")
 	b.press("Send")
+	b.within(soon, "the station to be asked for in vain", func() bool { return !b.has("form[aria-busy]") })
 	var text string
 	if b.eval("document.querySelector('#text').value", &text); text != "Written meanwhile." {
 		t.Errorf("sending without a station left %q in the field", text)
@@ -78,8 +79,42 @@ func TestStationAway(t *testing.T) {
 		items, err := p.s.Items(t.Context(), station.ItemFilter{Contact: borvia})
 		return err == nil && slices.ContainsFunc(items, func(i station.ItemInfo) bool { return i.Text == "Sent without a stream." })
 	})
-	p.h.set(served)
+
 	b.sees(soon, "Sent without a stream.")
+	b.sees(soon, lost)
+
+	// What is typed while the station is asked does not go out half written.
+	hold := make(chan struct{})
+	p.h.set(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/live":
+			http.Error(w, "no stream", http.StatusServiceUnavailable)
+			return
+		case "/part/facts":
+			select {
+			case <-hold:
+			case <-r.Context().Done():
+				return
+			}
+		}
+		served.ServeHTTP(w, r)
+	}))
+	b.fill("#text", "To be")
+	b.press("Send")
+	b.within(soon, "the station to be asked", func() bool { return b.has("form[aria-busy]") })
+	b.fill("#text", "To be continued")
+	close(hold)
+	b.within(soon, "the answer", func() bool { return !b.has("form[aria-busy]") })
+	if b.eval("document.querySelector('#text').value", &text); text != "To be continued" {
+		t.Errorf("what was typed meanwhile is %q now", text)
+	}
+	items, err := p.s.Items(t.Context(), station.ItemFilter{Contact: borvia})
+	if err != nil || slices.ContainsFunc(items, func(i station.ItemInfo) bool { return strings.HasPrefix(i.Text, "To be") }) {
+		t.Errorf("what was being written was sent: %v", err)
+	}
+	b.press("Send")
+	p.h.set(served)
+	b.within(soon, "what was pressed for to go out", func() bool { return strings.Contains(b.textOf("#log"), "To be continued") })
 	b.within(soon, "the page to be as before", func() bool { return !b.has(shown) })
 
 	// Started anew: sessions are over. What is not kept yet stays in view.
