@@ -87,9 +87,6 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 // pause is how long a contact that was answered is not answered again.
 const pause = 24 * time.Hour
 
-// maxListed is how many items the station lists at once.
-const maxListed = 1000
-
 // bot answers and counts.
 type bot struct {
 	client *web.Client
@@ -154,7 +151,7 @@ func (b *bot) recount(ctx context.Context) error {
 	if b.count == nil {
 		return nil
 	}
-	unread, err := b.client.Items(ctx, station.ItemFilter{Unread: true, Limit: maxListed})
+	unread, err := b.client.Items(ctx, station.ItemFilter{Unread: true})
 	if err != nil {
 		return err
 	}

@@ -147,8 +147,9 @@ type Part struct {
 
 // Page is a piece of a conversation, oldest first.
 type Page struct {
-	Items []ItemInfo `json:"items"`
+	Items []ItemInfo `json:"items" doc:"signals and letters, oldest first"`
 	More  bool       `json:"more" doc:"there is something before the first"`
+	Next  string     `json:"next,omitempty" doc:"as before, it asks for the page that stands before this one; only if there is more" example:"p67b8b10a4c3e0f21"`
 }
 
 // Left is an estimate of what remains, if both stay connected and nothing of a

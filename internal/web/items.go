@@ -43,19 +43,22 @@ func registerItems(api huma.API, s *station.Station) {
 	registerCopies(api, s)
 
 	type filter struct {
-		Contact string `query:"contact" doc:"only of this contact"`
+		Contact string `query:"contact" doc:"only of this contact, by identifier or exact name"`
 		Inbox   bool   `query:"inbox" doc:"only what came in"`
 		Unread  bool   `query:"unread" doc:"only what came in whole and was not read"`
+		Before  string `query:"before" doc:"only what stands before this: an item's identifier, or what the Link of an answer has"`
 		Limit   int    `query:"limit" default:"100" minimum:"1" maximum:"1000" doc:"the newest so many"`
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/items", "items", "Signals and letters, oldest first", 200),
-		func(ctx context.Context, in *filter) (*reply[[]station.ItemInfo], error) {
-			return answer(s.Items(ctx, station.ItemFilter{Contact: in.Contact, Inbox: in.Inbox, Unread: in.Unread, Limit: in.Limit}))
+		func(ctx context.Context, in *filter) (*pieceOf[station.ItemInfo], error) {
+			p, err := s.ItemPage(ctx, station.ItemFilter{Contact: in.Contact, Inbox: in.Inbox, Unread: in.Unread, Before: in.Before, Limit: in.Limit})
+			asked := query{"contact": in.Contact, "inbox": in.Inbox, "unread": in.Unread, "limit": in.Limit}
+			return piece(p.Items, asked.after(p.Next), err)
 		})
 
 	type page struct {
 		Ref
-		Before string `query:"before" doc:"only what stands before this item"`
+		Before string `query:"before" doc:"only what stands before this: an item's identifier, or the next of an answer"`
 		Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"1000" doc:"the newest so many"`
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/contacts/{contact}/items", "conversation", "A page of a conversation, oldest first", 200),
@@ -65,12 +68,15 @@ func registerItems(api huma.API, s *station.Station) {
 
 	type search struct {
 		Text    string `query:"text" required:"true" doc:"words of subject, text or file names; the last may be the beginning of one"`
-		Contact string `query:"contact" doc:"only of this contact"`
-		Limit   int    `query:"limit" default:"50" minimum:"1" maximum:"1000"`
+		Contact string `query:"contact" doc:"only of this contact, by identifier or exact name"`
+		Before  string `query:"before" doc:"only what stands before this: an item's identifier, or what the Link of an answer has"`
+		Limit   int    `query:"limit" default:"50" minimum:"1" maximum:"1000" doc:"the newest so many"`
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/search", "search", "Find signals and letters, newest first", 200),
-		func(ctx context.Context, in *search) (*reply[[]station.Hit], error) {
-			return answer(s.Search(ctx, station.SearchQuery{Text: in.Text, Contact: in.Contact, Limit: in.Limit}))
+		func(ctx context.Context, in *search) (*pieceOf[station.Hit], error) {
+			hits, next, err := s.Search(ctx, station.SearchQuery{Text: in.Text, Contact: in.Contact, Before: in.Before, Limit: in.Limit})
+			asked := query{"text": in.Text, "contact": in.Contact, "limit": in.Limit}
+			return piece(hits, asked.after(next), err)
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/items/{item}", "item", "One signal or letter", 200),
