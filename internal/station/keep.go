@@ -84,9 +84,9 @@ func (s *Station) Search(ctx context.Context, q SearchQuery) (out []Hit, next st
 
 // KeptDraft is what somebody began to write to a contact and did not send.
 type KeptDraft struct {
-	Kind    string `json:"kind,omitempty" required:"false" default:"signal" enum:"signal,letter"`
-	Subject string `json:"subject" required:"false"`
-	Text    string `json:"text" required:"false"`
+	Kind    string `json:"kind,omitempty" required:"false" default:"signal" enum:"signal,letter" doc:"what it was to be"`
+	Subject string `json:"subject" required:"false" doc:"of a letter, 1,000 bytes at most"`
+	Text    string `json:"text" required:"false" doc:"a MiB at most; with no subject either, the draft is erased"`
 }
 
 // maxDraft bounds a kept draft in bytes.

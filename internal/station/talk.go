@@ -180,8 +180,8 @@ func (s *Station) EraseItem(ctx context.Context, ref string) error {
 
 // Edit changes one's own copy of an item; what is nil stays.
 type Edit struct {
-	Subject *string    `json:"subject,omitempty"`
-	Text    *string    `json:"text,omitempty"`
+	Subject *string    `json:"subject,omitempty" doc:"another subject; a letter only"`
+	Text    *string    `json:"text,omitempty" doc:"another text; refused for a letter that is a file"`
 	Time    *time.Time `json:"time,omitempty" doc:"the time shown"`
 }
 
@@ -256,10 +256,10 @@ func (s *Station) EditItem(ctx context.Context, ref string, e Edit) (ItemInfo, e
 
 // Insert is an item to put into one's own copy of a conversation.
 type Insert struct {
-	Outgoing bool      `json:"outgoing"`
-	Kind     string    `json:"kind" enum:"signal,letter"`
-	Subject  string    `json:"subject,omitempty" required:"false"`
-	Text     string    `json:"text"`
+	Outgoing bool      `json:"outgoing" doc:"as if sent from here; else as if it had come in"`
+	Kind     string    `json:"kind" enum:"signal,letter" doc:"which of the two"`
+	Subject  string    `json:"subject,omitempty" required:"false" doc:"of a letter"`
+	Text     string    `json:"text" doc:"4,000 bytes at most for a signal, which must have some"`
 	Time     time.Time `json:"time" doc:"the time shown"`
 }
 

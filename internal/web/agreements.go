@@ -57,7 +57,7 @@ func registerCommuniques(api huma.API, s *station.Station) {
 	type draft struct {
 		RoomRef
 		Body struct {
-			Agreement string `json:"agreement"`
+			Agreement string `json:"agreement" doc:"by identifier or the first digits of it (four at least)"`
 			Text      string `json:"text,omitempty" doc:"for an agreement of level handshake; what was signed is published word for word"`
 		}
 	}

@@ -41,7 +41,7 @@ func fileOf(b []byte, mediaType, name string, err error) (*document, error) {
 func registerDeny(api huma.API, s *station.Station) {
 	type export struct {
 		Ref
-		Format string `query:"format" enum:"json,markdown,html,script" default:"json"`
+		Format string `query:"format" enum:"json,markdown,html,script" default:"json" doc:"of the file; script is what forge reads"`
 		Self   string `query:"self" maxLength:"200" doc:"what to call this station's principal"`
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/contacts/{contact}/transcript", "export", "A conversation, written down: the same bytes as a forgery of it", 200),
@@ -74,7 +74,7 @@ func registerDeny(api huma.API, s *station.Station) {
 
 	type confirmed struct {
 		Body struct {
-			Confirm string `json:"confirm" enum:"erase everything"`
+			Confirm string `json:"confirm" enum:"erase everything" doc:"these words, so that no stray request erases"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/panic", "panic", "Erase everything but account and network file; the traffic goes on. Works while locked", 204),
@@ -82,7 +82,7 @@ func registerDeny(api huma.API, s *station.Station) {
 
 	type passphrase struct {
 		Body struct {
-			Passphrase string `json:"passphrase" minLength:"1"`
+			Passphrase string `json:"passphrase" minLength:"1" doc:"of the new vault; nobody can find it again"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/vault", "new-vault", "Make and open an empty vault for a station that has none", 204),

@@ -113,7 +113,7 @@ func registerSending(api huma.API, s *station.Station) {
 	type signal struct {
 		Ref
 		Body struct {
-			Text string `json:"text" doc:"a short text, 4,000 bytes at most"`
+			Text string `json:"text" doc:"a short text, 1 to 4,000 bytes" example:"We could talk about X."`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/contacts/{contact}/signals", "send-signal", "Send a signal", 201),
@@ -123,9 +123,9 @@ func registerSending(api huma.API, s *station.Station) {
 
 	type letter struct {
 		Ref
-		Subject   string `query:"subject"`
-		FileName  string `query:"file_name"`
-		MediaType string `query:"media_type" default:"application/octet-stream"`
+		Subject   string `query:"subject" doc:"1,000 bytes at most; what is longer is cut"`
+		FileName  string `query:"file_name" doc:"how the other side sees the file; empty for a written text"`
+		MediaType string `query:"media_type" default:"application/octet-stream" doc:"what the content is" example:"text/markdown; charset=utf-8"`
 		Strip     bool   `query:"strip" doc:"take the file's name and metadata out; refused for what cannot be stripped"`
 		RawBody   []byte
 	}
@@ -177,10 +177,10 @@ func registerSending(api huma.API, s *station.Station) {
 
 // writtenLetter is the body of a written letter.
 type writtenLetter struct {
-	Subject     string               `json:"subject,omitempty" required:"false"`
-	Text        string               `json:"text"`
-	TextType    string               `json:"text_type,omitempty" required:"false" default:"text/markdown" enum:"text/plain,text/markdown"`
-	Attachments []station.Attachment `json:"attachments,omitempty" required:"false"`
+	Subject     string               `json:"subject,omitempty" required:"false" doc:"1,000 bytes at most; what is longer is cut"`
+	Text        string               `json:"text" doc:"may be empty"`
+	TextType    string               `json:"text_type,omitempty" required:"false" default:"text/markdown" enum:"text/plain,text/markdown" doc:"how to read the text"`
+	Attachments []station.Attachment `json:"attachments,omitempty" required:"false" doc:"files, together with the text 10 MiB at most"`
 	Strip       bool                 `json:"strip,omitempty" required:"false" doc:"take names and metadata out of every file; refused for what cannot be stripped"`
 }
 
@@ -209,7 +209,7 @@ func registerCopies(api huma.API, s *station.Station) {
 	type mute struct {
 		Ref
 		Body struct {
-			Muted bool `json:"muted"`
+			Muted bool `json:"muted" doc:"what arrives is not announced"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPut, "/v1/contacts/{contact}/muted", "mute", "Let a contact arrive without notice, or with", 200),

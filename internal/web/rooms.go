@@ -113,7 +113,7 @@ func registerRooms(api huma.API, s *station.Station) {
 
 func registerUnsent(api huma.API, s *station.Station) {
 	type kept struct {
-		Number uint64 `json:"number"`
+		Number uint64 `json:"number" doc:"of the kept offer, in this room and on this station only"`
 	}
 	type keep struct {
 		RoomRef
@@ -127,7 +127,7 @@ func registerUnsent(api huma.API, s *station.Station) {
 		})
 	type unsent struct {
 		RoomRef
-		Number uint64 `path:"number"`
+		Number uint64 `path:"number" doc:"of the kept offer"`
 	}
 	huma.Register(api, operation(http.MethodDelete, "/v1/rooms/{room}/unsent/{number}", "drop-offer", "Forget a kept offer", 204),
 		func(ctx context.Context, in *unsent) (*struct{}, error) {
@@ -135,7 +135,7 @@ func registerUnsent(api huma.API, s *station.Station) {
 		})
 	type send struct {
 		RoomRef
-		Number uint64 `path:"number"`
+		Number uint64 `path:"number" doc:"of the kept offer"`
 		Body   struct {
 			To string `json:"to,omitempty" doc:"a member who alone is told; empty for the room"`
 		}
@@ -166,7 +166,7 @@ func registerOwnSide(api huma.API, s *station.Station) {
 	type suggest struct {
 		RoomRef
 		Deal  string `query:"deal" doc:"a package: only what is no worse than it for anybody, as far as the table shows"`
-		Count int    `query:"count" default:"5" minimum:"1" maximum:"100"`
+		Count int    `query:"count" default:"5" minimum:"1" maximum:"100" doc:"so many at most, the best first"`
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/rooms/{room}/suggestions", "suggestions", "Packages that may suit all, computed here and told nobody", 200),
 		func(ctx context.Context, in *suggest) (*reply[json.RawMessage], error) {

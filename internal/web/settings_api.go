@@ -37,8 +37,8 @@ func registerSettings(api huma.API, s *station.Station) {
 
 	type passphrases struct {
 		Body struct {
-			Old   string `json:"old" minLength:"1" maxLength:"4096"`
-			Fresh string `json:"new" minLength:"1" maxLength:"4096"`
+			Old   string `json:"old" minLength:"1" maxLength:"4096" doc:"the vault's until now"`
+			Fresh string `json:"new" minLength:"1" maxLength:"4096" doc:"the vault's from now on; refused if it would be guessed"`
 		}
 	}
 	op = operation(http.MethodPut, passphrasePath, "change-passphrase", "Seal the vault's key under another passphrase", 204)

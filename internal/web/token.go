@@ -199,8 +199,8 @@ func registerTokens(api huma.API, s *station.Station) {
 
 	type make struct {
 		Body struct {
-			Name   string          `json:"name" minLength:"1" maxLength:"100"`
-			Scopes []station.Scope `json:"scopes" minItems:"1" maxItems:"16" doc:"read, send, negotiate"`
+			Name   string          `json:"name" minLength:"1" maxLength:"100" doc:"one line, unique among tokens" example:"weather-bot"`
+			Scopes []station.Scope `json:"scopes" minItems:"1" maxItems:"16" enum:"read,send,negotiate" doc:"what it allows"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/tokens", "new-token", "Make a token for a program; its secret is shown once", 201),
