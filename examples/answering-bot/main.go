@@ -151,11 +151,14 @@ func (b *bot) recount(ctx context.Context) error {
 	if b.count == nil {
 		return nil
 	}
-	unread, err := b.client.Items(ctx, station.ItemFilter{Unread: true})
-	if err != nil {
-		return err
+	n := 0
+	for _, err := range b.client.EachItem(ctx, station.ItemFilter{Unread: true}) {
+		if err != nil {
+			return err
+		}
+		n++
 	}
-	if n := len(unread); !b.counted || n != b.shown {
+	if !b.counted || n != b.shown {
 		if err := b.count(ctx, n); err != nil {
 			return fmt.Errorf("handing over the number of unread items: %w", err)
 		}

@@ -143,7 +143,7 @@ func answer[T any](v T, err error) (*reply[T], error) {
 
 // Ref is a path parameter that names a contact.
 type Ref struct {
-	Contact string `path:"contact" doc:"a contact's identifier or its exact name"`
+	Contact string `path:"contact" doc:"a contact's identifier or its exact name" example:"Borvia"`
 }
 
 func operation(method, path, id, summary string, success int) huma.Operation {

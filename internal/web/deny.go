@@ -72,21 +72,21 @@ func registerDeny(api huma.API, s *station.Station) {
 	huma.Register(api, operation(http.MethodPost, "/v1/contacts/{contact}/burn", "burn", "Erase a contact: keys, then texts; pages are written anew", 204),
 		func(ctx context.Context, in *Ref) (*struct{}, error) { return nil, problem(s.Burn(ctx, in.Contact)) })
 
-	type confirmed struct {
+	type eraseEverything struct {
 		Body struct {
 			Confirm string `json:"confirm" enum:"erase everything" doc:"these words, so that no stray request erases"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/panic", "panic", "Erase everything but account and network file; the traffic goes on. Works while locked", 204),
-		func(ctx context.Context, _ *confirmed) (*struct{}, error) { return nil, problem(s.Panic(ctx)) })
+		func(ctx context.Context, _ *eraseEverything) (*struct{}, error) { return nil, problem(s.Panic(ctx)) })
 
-	type passphrase struct {
+	type newVault struct {
 		Body struct {
 			Passphrase string `json:"passphrase" minLength:"1" doc:"of the new vault; nobody can find it again"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/vault", "new-vault", "Make and open an empty vault for a station that has none", 204),
-		func(ctx context.Context, in *passphrase) (*struct{}, error) {
+		func(ctx context.Context, in *newVault) (*struct{}, error) {
 			return nil, problem(s.NewVault(ctx, []byte(in.Body.Passphrase)))
 		})
 }

@@ -12,7 +12,7 @@ import (
 
 // ItemRef is a path parameter that names an item.
 type ItemRef struct {
-	Item string `path:"item" doc:"an item's identifier, or the first digits of it if they are unique"`
+	Item string `path:"item" doc:"an item's identifier, or the first digits of it if they are unique" example:"3f2a91c0"`
 }
 
 // fileReply is content as a file: nothing in it is shown or run by a browser.
@@ -67,7 +67,7 @@ func registerItems(api huma.API, s *station.Station) {
 		})
 
 	type search struct {
-		Text    string `query:"text" required:"true" doc:"words of subject, text or file names; the last may be the beginning of one"`
+		Text    string `query:"text" required:"true" doc:"words of subject, text or file names; the last may be the beginning of one" example:"draft treaty"`
 		Contact string `query:"contact" doc:"only of this contact, by identifier or exact name"`
 		Before  string `query:"before" doc:"only what stands before this: an item's identifier, or what the Link of an answer has"`
 		Limit   int    `query:"limit" default:"50" minimum:"1" maximum:"1000" doc:"the newest so many"`
@@ -229,7 +229,7 @@ func registerCopies(api huma.API, s *station.Station) {
 	type expiry struct {
 		Ref
 		Body struct {
-			Seconds int64 `json:"expiry_seconds" minimum:"0" maximum:"3153600000" doc:"0 for never, else 60 or more"`
+			Seconds int64 `json:"expiry_seconds" minimum:"0" maximum:"3153600000" doc:"0 for never, else 60 to 3,153,600,000 (a hundred years)" example:"2592000"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPut, "/v1/contacts/{contact}/expiry", "set-expiry", "Erase own copies so long after they were delivered or read", 200),

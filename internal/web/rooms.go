@@ -13,7 +13,7 @@ import (
 
 // RoomRef is a path parameter that names a room.
 type RoomRef struct {
-	Room string `path:"room" doc:"a room's identifier, the first digits of it (four at least), or its title"`
+	Room string `path:"room" doc:"a room's identifier, the first digits of it (four at least), or its title" example:"Straits talks"`
 }
 
 // roomBody is station.Room: what is on the table is described in
@@ -80,14 +80,14 @@ func registerRooms(api huma.API, s *station.Station) {
 			return nil, problem(s.EraseRoom(ctx, in.Room))
 		})
 
-	type join struct {
+	type joinRoom struct {
 		RoomRef
 		Body struct {
 			Contacts []string `json:"contacts" doc:"the other members, by identifier or name, the inviter among them; each of them learns that this station takes part"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/rooms/{room}/join", "join-room", "Join a room that a contact proposed", 200),
-		func(ctx context.Context, in *join) (*reply[station.RoomInfo], error) {
+		func(ctx context.Context, in *joinRoom) (*reply[station.RoomInfo], error) {
 			return answer(s.JoinRoom(ctx, in.Room, in.Body.Contacts))
 		})
 	huma.Register(api, operation(http.MethodPost, "/v1/rooms/{room}/decline", "decline-room", "Decline a room, or call off one that does not exist yet", 200),
@@ -112,7 +112,7 @@ func registerRooms(api huma.API, s *station.Station) {
 }
 
 func registerUnsent(api huma.API, s *station.Station) {
-	type kept struct {
+	type keptOffer struct {
 		Number uint64 `json:"number" doc:"of the kept offer, in this room and on this station only"`
 	}
 	type keep struct {
@@ -121,9 +121,9 @@ func registerUnsent(api huma.API, s *station.Station) {
 		Body   json.RawMessage
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/rooms/{room}/unsent", "keep-offer", "Keep an offer that is not sent yet", 201),
-		func(ctx context.Context, in *keep) (*reply[kept], error) {
+		func(ctx context.Context, in *keep) (*reply[keptOffer], error) {
 			n, err := s.KeepOffer(ctx, in.Room, in.Number, in.Body)
-			return answer(kept{n}, err)
+			return answer(keptOffer{n}, err)
 		})
 	type unsent struct {
 		RoomRef
@@ -133,7 +133,7 @@ func registerUnsent(api huma.API, s *station.Station) {
 		func(ctx context.Context, in *unsent) (*struct{}, error) {
 			return nil, problem(s.DropOffer(ctx, in.Room, in.Number))
 		})
-	type send struct {
+	type sendOffer struct {
 		RoomRef
 		Number uint64 `path:"number" doc:"of the kept offer"`
 		Body   struct {
@@ -141,7 +141,7 @@ func registerUnsent(api huma.API, s *station.Station) {
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/rooms/{room}/unsent/{number}/send", "send-offer", "Send a kept offer", 201),
-		func(ctx context.Context, in *send) (*reply[station.Said], error) {
+		func(ctx context.Context, in *sendOffer) (*reply[station.Said], error) {
 			return answer(s.SendOffer(ctx, in.Room, in.Number, in.Body.To))
 		})
 }
