@@ -67,6 +67,8 @@ var refusals = map[int]string{
 	http.StatusNotFound:              "backchannel:not-found: what the request names is not here",
 	http.StatusConflict:              "backchannel:conflict: it does not fit how things stand now; the detail says why",
 	http.StatusRequestEntityTooLarge: "backchannel:too-large or backchannel:invalid: more bytes than the operation takes",
+	http.StatusRequestTimeout:        "backchannel:invalid: the request's body did not come in time",
+	http.StatusUnsupportedMediaType:  "backchannel:invalid: the request's body is not application/json",
 	http.StatusUnprocessableEntity:   "backchannel:invalid: a parameter or the body is not what the operation takes",
 	http.StatusLocked:                "backchannel:locked: the vault is locked; while it is, no token is valid either",
 	http.StatusInternalServerError:   "backchannel:internal: anything else; nothing was changed unless the detail says so",
@@ -192,7 +194,10 @@ func refusalsOf(op *huma.Operation) []int {
 		codes[http.StatusInsufficientStorage] = true
 	}
 	if op.RequestBody != nil {
-		codes[http.StatusBadRequest], codes[http.StatusRequestEntityTooLarge] = true, true
+		codes[http.StatusBadRequest], codes[http.StatusRequestEntityTooLarge], codes[http.StatusRequestTimeout] = true, true, true
+		if op.RequestBody.Content["application/json"] != nil {
+			codes[http.StatusUnsupportedMediaType] = true
+		}
 	}
 	if op.OperationID == "estimate" {
 		codes[http.StatusRequestEntityTooLarge] = true
