@@ -22,10 +22,10 @@ var describedRooms = map[string]described{
 	"mark-room-read": {tagRooms, `Notes here that the room was looked at, as far as the answer with that mark went, so that what came later stays new. Nobody is told, and nothing of it shows to other members.`},
 	"refused":        {tagRooms, `Lists messages that members sent and this room refused, in order of arrival, byte for byte and with the reason, as far as they were kept. They changed nothing on the table. A program of another version is the usual cause.`},
 	"strays":         {tagRooms, `Lists messages of negotiations for which there is no room here, byte for byte; of each contact 64 are kept at most. They change nothing. A room that was erased here is the usual cause.`},
-	"erase-strays":   {tagRooms, `Erases all of them, for good; nobody is told. What a room refused is not among them: it goes with the room.`},
+	"erase-strays":   {tagRooms, `Erases all messages that belong to no room here, for good; nobody is told. What a room refused is not among them: it goes with the room.`},
 	"own-side":       {tagRooms, `Gives the limits, weights, colours and notes that you keep about a room (docs/negotiation.md). They are in the vault, in no message to anybody and in no export. It is empty if nothing was kept.`},
-	"keep-own-side":  {tagRooms, `Replaces all of it at once: read it with own-side, change it, send it whole. Nothing leaves the station. Refused with invalid for unknown members or figures that do not fit.`},
-	"suggestions": {tagRooms, `Computes packages that are good by your own limits and weights and near to what others have put on the table; with deal, only such as are no worse than that package for anybody, as far as the table shows. Nothing is said or kept, and no one is asked. ` +
+	"keep-own-side":  {tagRooms, `Replaces limits, weights, colours and notes about a room as a whole: read them with own-side, change what you want, send all. Nothing leaves the station. Refused with invalid for unknown members or figures that do not fit.`},
+	"suggestions": {tagRooms, `Computes packages that are good by your own limits and weights and near to what others have put on the table; with deal, only such as are no worse than that package for anybody, as far as the table shows. Nothing is said or kept, and nobody is asked. ` +
 		`Refused: conflict if the room does not exist yet, not-found or invalid if deal is no package of it.`},
 	"keep-offer": {tagRooms, `Keeps an offer in the vault without sending it, as a new one or in place of another that is kept. Whether the table allows it is checked when it is sent, and nobody learns of it before. The body is that of an offer (docs/negotiation.md). ` +
 		`Refused: invalid if the body does not fit, conflict for an unknown number or too many kept offers.`},
@@ -64,7 +64,7 @@ var describedRooms = map[string]described{
 	"propose-communique": {tagCommuniques, `Drafts the text that the parties of an agreement make public, and says it to the room; nothing is published by it. What was signed is published word for word; for level handshake text may be another, and nobody can check it. ` +
 		`Refused with conflict if the agreement is neither confirmed nor sealed, or if the text is not what was signed.`},
 	"approve-communique": {tagCommuniques, `Agrees to the release of exactly this text, and tells the room; it cannot be taken back. Nothing is published before all who are needed have approved. Refused with conflict if it is not yours to approve, or is void.`},
-	"release-communique": {tagCommuniques, `Notes in the room that a communiqué which all have approved goes to the public. The station publishes nothing itself: take the text, or communique-file, to where it shall appear. Refused with conflict before all have approved.`},
+	"release-communique": {tagCommuniques, `Notes in the room that a communiqué which all have approved goes to the public. The station publishes nothing itself: take the text, or communique-file, to where it shall appear. It cannot be unsaid. Refused with conflict before all have approved.`},
 	"communique-file": {tagCommuniques, `Gives a signed communiqué as a file that anybody can check with "backchannel verify", with the names by which this station knows the parties. Whoever has the file can prove the text to anybody. ` +
 		`Refused with conflict before all have approved it, or if the agreement was not signed.`},
 }

@@ -7,7 +7,7 @@ var describedTalk = map[string]described{
 	"status": {tagStation, `Says whether the vault is open, whether the entry is connected and cells leave every round, and what waits to be delivered, with warnings in plain words. ` +
 		`Nothing leaves the station for it. It answers while the vault is locked too, without what only the vault knows (what waits).`},
 	"unlock": {tagStation, `Opens the vault with its passphrase, so that contacts are met again from the next set-up of circuits on; until then lanes go on idling, and the traffic is the same throughout. ` +
-		`It takes a moment on purpose, so that guessing does. Refused: denied for another passphrase, conflict if it is open already, not-found if there is no vault (new-vault makes one). ` +
+		`It takes a moment on purpose: so does every guess. Refused: denied for another passphrase, conflict if it is open already, not-found if there is no vault (new-vault makes one). ` +
 		`On the address of the pages it is refused: a browser unlocks on the page.`},
 	"lock": {tagStation, `Closes the vault and forgets every key in it; lanes idle and the station goes on sending the same traffic. ` +
 		`What was not delivered waits in the vault until it is opened again, and tokens are not valid until then. Refused with conflict if it is locked already.`},
@@ -32,12 +32,12 @@ var describedTalk = map[string]described{
 		`Refused: invalid if it is misspelt, over, or of another network; conflict if it was used on this station already or the name is taken.`},
 	"rename": {tagContacts, `Changes how the contact is called here; nobody else sees or learns it. ` +
 		`Refused: conflict if another contact has the name, invalid if it is not one line of 1 to 200 bytes.`},
-	"words": {tagContacts, `Gives four words that both stations compute from their keys. They are the same on both sides exactly if nobody stands between the two. ` +
+	"words": {tagContacts, `Gives four words that both stations compute from their keys. They differ if somebody stands between the two. ` +
 		`Compare them by voice, where you know the other; they are no secret, and reading them changes nothing. Refused with conflict until the stations have agreed on keys (state introduced).`},
 	"confirm": {tagContacts, `Notes here that a person compared the words and found them equal; the other side is told nothing. Items held back from a contact that was met again from a backup go out from now on. ` +
-		`Send the words that were compared: refused with conflict if they are not those of this moment, or if there are none yet. It ends by itself if the two agree on new keys.`},
+		`Send the words that were compared: refused with conflict if they are not those of this moment (without words, whatever they are is confirmed), or if there are none yet. It ends by itself if the two agree on new keys.`},
 	"deliver": {tagContacts, `Lets the items that are held back go out to the keys that are there now, at your risk: the contact stays unverified. ` +
-		`It does nothing for other contacts. Refused with conflict if nothing is held back, if the stations have not met again, or if keys changed meanwhile. confirm is the safe way.`},
+		`Refused with conflict if nothing is held back, if the stations have not met again, or if keys changed meanwhile. confirm is the safe way.`},
 	"assign-lane": {tagContacts, `Gives the contact a lane that idles, so that it is met from the next set-up of circuits on. Outside nobody sees whether a lane idles. ` +
 		`Refused with conflict if it has one, or if no lane is free: free-lane frees one, within the hour.`},
 	"free-lane": {tagContacts, `Parks the contact: its lane idles from a random moment within the next hour on, so that the moment tells the contact nothing; leaving says when. ` +
@@ -89,7 +89,7 @@ var describedTalk = map[string]described{
 		`Refused with too-large above 1,000 bytes of subject or a MiB of text.`},
 
 	// Transcripts.
-	"export": {tagTranscripts, `Writes the whole conversation down, however long, as a file in the form asked for. It has no identifiers, no exact times and nothing else that only a real conversation would have: a transcript proves nothing, and forge makes the same bytes. ` +
+	"export": {tagTranscripts, `Writes the whole conversation down, however long, as a file in the form asked for. It has no identifiers, times to the minute only, and nothing else that only a real conversation would have: a transcript proves nothing, and forge makes the same bytes. ` +
 		`Damaged items are left out; texts above 64 KiB stand as files. Nothing leaves the station but this answer.`},
 	"forge": {tagTranscripts, `Writes down a conversation that never took place, by the code that export ends in: nothing tells the two apart, and nothing of it is kept. With from it begins with a real one and what the body has comes after it. ` +
 		`It needs an open vault only with from. Refused with invalid if the body cannot be read or names other people than the one it goes on.`},

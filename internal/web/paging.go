@@ -49,8 +49,8 @@ func (q query) after(next string) string {
 
 // nextOf reads the place out of a Link, "" if there is none.
 func nextOf(h http.Header) string {
-	address, ok := strings.CutPrefix(h.Get("Link"), "<?")
-	if address, _, ok = strings.Cut(address, ">; rel=\"next\""); !ok {
+	address, _, ok := strings.Cut(strings.TrimPrefix(h.Get("Link"), "<?"), ">; rel=\"next\"")
+	if !ok {
 		return ""
 	}
 	q, err := url.ParseQuery(address)
