@@ -20,6 +20,12 @@ const cursorPrefix = "p"
 
 func cursorAt(number int64) string { return cursorPrefix + strconv.FormatInt(number, 16) }
 
+// parseCursor reads what cursorAt wrote and nothing else.
+func parseCursor(text string) (number int64, ok bool) {
+	number, err := strconv.ParseInt(strings.TrimPrefix(text, cursorPrefix), 16, 64)
+	return number, err == nil && number > 0 && cursorAt(number) == text
+}
+
 // place is the Number that a cursor or a reference to an item stands for; 0 for "".
 // What is wrong with it is said without it: a caller may have taken anything for one.
 func (s *Station) place(tx *vault.Tx, doing, before string) (int64, error) {
@@ -27,12 +33,11 @@ func (s *Station) place(tx *vault.Tx, doing, before string) (int64, error) {
 		return 0, nil
 	}
 	bad := fault(CodeInvalid, "%s: \"before\" is no item that is here, nor where an answer said that the next page begins: leave it out to begin with the newest", doing)
-	if at, ok := strings.CutPrefix(before, cursorPrefix); ok {
-		n, err := strconv.ParseInt(at, 16, 64)
-		if err != nil || n <= 0 || cursorAt(n) != before {
-			return 0, bad
+	if strings.HasPrefix(before, cursorPrefix) {
+		if n, ok := parseCursor(before); ok {
+			return n, nil
 		}
-		return n, nil
+		return 0, bad
 	}
 	id, err := s.resolve(tx, before)
 	var known *Error

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -251,5 +252,27 @@ func TestWhatIsNotDescribedIsFound(t *testing.T) {
 		if found := misfits(doc); !slices.ContainsFunc(found, func(f string) bool { return strings.Contains(f, c.want) }) {
 			t.Errorf("%s: found %q", name, found)
 		}
+	}
+}
+
+// TestLinkLeadsOn: the client reads where the next piece begins out of what the
+// station writes, whatever was asked for.
+func TestLinkLeadsOn(t *testing.T) {
+	for _, asked := range []query{{}, {"contact": "Borvia", "inbox": true, "limit": 2}, {"text": `a>; rel="next" & before=x`, "contact": "", "unread": false}} {
+		h := http.Header{}
+		h.Set("Link", asked.after("p1f"))
+		if got := nextOf(h); got != "p1f" {
+			t.Errorf("%q leads to %q", h.Get("Link"), got)
+		}
+	}
+	for _, link := range []string{"", `<?before=p1>; rel="prev"`, `<?before=%zz>; rel="next"`, `; rel="next"`} {
+		h := http.Header{}
+		h.Set("Link", link)
+		if got := nextOf(h); got != "" {
+			t.Errorf("%q leads to %q", link, got)
+		}
+	}
+	if link := (query{"text": "x"}).after(""); link != "" {
+		t.Errorf("the last piece leads to %q", link)
 	}
 }
