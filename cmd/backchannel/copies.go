@@ -54,18 +54,26 @@ func searchCommand() *cobra.Command {
 		Use: "search WORD…", Short: "Find signals and letters by their words", Args: cobra.MinimumNArgs(1),
 		Long: `Find signals and letters by words of their subject, text and file names, newest
 first. All words must be there; the last may be the beginning of one. Accents and
-capitals make no difference.`,
+capitals make no difference. If more were found than are listed, standard error says so.`,
 		Example: "  backchannel search harbour sea\n  backchannel search --contact Borvia --limit 5 non-paper",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, args []string) error {
 			switch {
 			case strings.TrimSpace(strings.Join(args, "")) == "":
 				return usage("which words? name at least one")
-			case limit < 1 || limit > 1000:
-				return usage("--limit is a number from 1 to 1000")
+			case limit < 0:
+				return usage("--limit is a number from 1 on, or 0 for all")
 			}
-			hits, err := c.Search(cmd.Context(), station.SearchQuery{Text: strings.Join(args, " "), Contact: from, Limit: limit})
+			q := station.SearchQuery{Text: strings.Join(args, " "), Contact: from}
+			if limit > 0 {
+				q.Limit = limit + 1 // one more tells whether there is more
+			}
+			hits, err := c.Search(cmd.Context(), q)
 			if err != nil {
 				return err
+			}
+			if limit > 0 && len(hits) > limit { // said also beside JSON, whose list looks whole
+				hits = hits[:limit]
+				fmt.Fprintf(cmd.ErrOrStderr(), "These are the newest %d of those that were found: --limit 0 lists all.\n", limit)
 			}
 			return emit(cmd, hits, func(w io.Writer) {
 				if len(hits) == 0 {
@@ -84,7 +92,7 @@ capitals make no difference.`,
 		}),
 	})
 	c.Flags().StringVar(&from, "contact", "", "only with this contact")
-	c.Flags().IntVar(&limit, "limit", 50, "the newest so many")
+	c.Flags().IntVar(&limit, "limit", 50, "the newest so many; 0 for all")
 	return c
 }
 

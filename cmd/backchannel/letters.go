@@ -218,33 +218,31 @@ func newProgress(cmd *cobra.Command, it station.ItemInfo) (show func(station.Ite
 		}
 }
 
-// inboxLimit is how many items the interface gives at once.
-const inboxLimit = 1000
-
 func inboxCommand() *cobra.Command {
 	var unread, all bool
 	var from string
+	var limit int
 	c := clientCommand(&cobra.Command{
 		Use: "inbox", Short: "List signals and letters that came in", Args: cobra.NoArgs,
 		Long: `List signals and letters that came in, oldest first, with what becomes of them; --all
-lists those that went out as well. The first digits name one for other commands.`,
-		Example: "  backchannel inbox --unread\n  backchannel inbox --all --contact Borvia",
+lists those that went out as well. The first digits name one for other commands.
+All of them are listed; --limit lists the newest so many.`,
+		Example: "  backchannel inbox --unread\n  backchannel inbox --all --contact Borvia --limit 20",
 		RunE: withClient(func(cmd *cobra.Command, c *web.Client, _ []string) error {
-			items, err := c.Items(cmd.Context(), station.ItemFilter{Contact: from, Inbox: !all, Unread: unread, Limit: inboxLimit})
+			if limit < 0 {
+				return usage("--limit is a number from 1 on, or 0 for all")
+			}
+			items, err := c.Items(cmd.Context(), station.ItemFilter{Contact: from, Inbox: !all, Unread: unread, Limit: limit})
 			if err != nil {
 				return err
 			}
-			return emit(cmd, items, func(w io.Writer) {
-				printItems(w, items)
-				if len(items) == inboxLimit {
-					fmt.Fprintf(w, "These are the newest %d: \"backchannel search\" finds older ones, \"backchannel export\" writes all down.\n", inboxLimit)
-				}
-			})
+			return emit(cmd, items, func(w io.Writer) { printItems(w, items) })
 		}),
 	})
 	c.Flags().BoolVar(&unread, "unread", false, "only what was not read")
 	c.Flags().BoolVar(&all, "all", false, "also what was sent")
 	c.Flags().StringVar(&from, "contact", "", "only with this contact")
+	c.Flags().IntVar(&limit, "limit", 0, "the newest so many; 0 for all")
 	return c
 }
 

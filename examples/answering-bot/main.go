@@ -87,9 +87,6 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 // pause is how long a contact that was answered is not answered again.
 const pause = 24 * time.Hour
 
-// maxListed is how many items the station lists at once.
-const maxListed = 1000
-
 // bot answers and counts.
 type bot struct {
 	client *web.Client
@@ -154,11 +151,14 @@ func (b *bot) recount(ctx context.Context) error {
 	if b.count == nil {
 		return nil
 	}
-	unread, err := b.client.Items(ctx, station.ItemFilter{Unread: true, Limit: maxListed})
-	if err != nil {
-		return err
+	n := 0
+	for _, err := range b.client.EachItem(ctx, station.ItemFilter{Unread: true}) {
+		if err != nil {
+			return err
+		}
+		n++
 	}
-	if n := len(unread); !b.counted || n != b.shown {
+	if !b.counted || n != b.shown {
 		if err := b.count(ctx, n); err != nil {
 			return fmt.Errorf("handing over the number of unread items: %w", err)
 		}

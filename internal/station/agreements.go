@@ -16,22 +16,22 @@ import (
 type AgreementInfo struct {
 	ID       string          `json:"id" doc:"64 hexadecimal digits"`
 	Core     string          `json:"core" doc:"what is consented to and signed: another word in the agreement is another core"`
-	Author   string          `json:"author"`
-	State    string          `json:"state" enum:"drafting,consenting,ready,confirmed,nonce commitments,nonces,shares,sealed,stalled,lapsed"`
+	Author   string          `json:"author" doc:"who proposed it, by the name known here"`
+	State    string          `json:"state" enum:"drafting,consenting,ready,confirmed,nonce commitments,nonces,shares,sealed,stalled,lapsed" doc:"how far it is; only confirmed and sealed are agreed"`
 	Agreed   bool            `json:"agreed" doc:"confirmed or sealed; nothing before that is agreed"`
-	Note     string          `json:"note,omitempty"`
-	Level    string          `json:"level" enum:"handshake,sealed,public"`
+	Note     string          `json:"note,omitempty" doc:"why it is where it is, in words"`
+	Level    string          `json:"level" enum:"handshake,sealed,public" doc:"what it leaves behind: handshake nothing that others can check, sealed and public a signature"`
 	Words    string          `json:"words" doc:"the level in plain words"`
 	Text     string          `json:"text" doc:"exactly what is confirmed or signed: the text, the packages in words, the clause by which it lapses"`
-	Lapses   time.Time       `json:"lapses"`
-	Parties  []string        `json:"parties"`
+	Lapses   time.Time       `json:"lapses" doc:"it is void unless all who are needed hold it by then"`
+	Parties  []string        `json:"parties" doc:"by the names known here"`
 	Needed   []NeededConsent `json:"needed" doc:"whose consent it needs; all of them confirm or sign"`
 	Blocked  []string        `json:"blocked,omitempty" doc:"what is in the way besides missing consents"`
-	SideOf   string          `json:"side_letter_of,omitempty"`
+	SideOf   string          `json:"side_letter_of,omitempty" doc:"identifier of the agreement that this is a side letter to"`
 	Replaced string          `json:"replaced,omitempty" doc:"by this later proposal of its author"`
 
-	MayConsent bool   `json:"may_consent"`
-	MaySign    bool   `json:"may_sign"`
+	MayConsent bool   `json:"may_consent" doc:"this station may consent now"`
+	MaySign    bool   `json:"may_sign" doc:"this station may sign now"`
 	MayStop    bool   `json:"may_stop" doc:"this station signs, and its share has not left"`
 	Warning    string `json:"warning,omitempty" doc:"what must be read before signing"`
 
@@ -43,11 +43,11 @@ type AgreementInfo struct {
 
 // NeededConsent is one member that an agreement needs.
 type NeededConsent struct {
-	Member    string   `json:"member"`
-	Name      string   `json:"name"`
-	Self      bool     `json:"self"`
-	Why       []string `json:"why"`
-	Consented bool     `json:"consented"`
+	Member    string   `json:"member" doc:"its identifier in the room"`
+	Name      string   `json:"name" doc:"by the name known here; \"you\" for oneself"`
+	Self      bool     `json:"self" doc:"this station itself"`
+	Why       []string `json:"why" doc:"what makes it needed, in words"`
+	Consented bool     `json:"consented" doc:"its consent is here and was not withdrawn"`
 	Signing   bool     `json:"signing" doc:"wants to sign, in the latest attempt"`
 	Shared    bool     `json:"shared" doc:"its share is here"`
 	Holds     bool     `json:"holds" doc:"it says that it holds the signed text"`
@@ -59,34 +59,34 @@ type NeededConsent struct {
 
 // SignedBy is a signer and its key.
 type SignedBy struct {
-	Name string `json:"name"`
-	Key  string `json:"key"`
+	Name string `json:"name" doc:"by the name known here; \"you\" for oneself"`
+	Key  string `json:"key" doc:"public key, 64 hexadecimal digits"`
 }
 
 // AgreementProposal is an agreement to propose.
 type AgreementProposal struct {
-	Text     string    `json:"text,omitempty"`
+	Text     string    `json:"text,omitempty" doc:"what is agreed, beside the packages"`
 	Parties  []string  `json:"parties,omitempty" doc:"the others, by contact name or member identifier; all if left out"`
 	Apart    bool      `json:"apart,omitempty" doc:"this station only proposes it, and is no party"`
 	Level    string    `json:"level,omitempty" enum:"handshake,sealed,public" doc:"handshake if left out"`
 	Lapses   time.Time `json:"lapses" doc:"it is void unless all hold it by then"`
 	Packages []string  `json:"packages,omitempty" doc:"by identifier or the first digits of it"`
-	SideOf   string    `json:"side_letter_of,omitempty"`
+	SideOf   string    `json:"side_letter_of,omitempty" doc:"the agreement that this is a side letter to, by identifier or the first digits of it"`
 	Replaces string    `json:"replaces,omitempty" doc:"an own proposal"`
 }
 
 // CommuniqueInfo is a communiqué as its user sees it.
 type CommuniqueInfo struct {
-	ID         string   `json:"id"`
-	Agreement  string   `json:"agreement"`
-	Author     string   `json:"author"`
-	State      string   `json:"state" enum:"drafted,approved by all,released"`
-	Text       string   `json:"text"`
+	ID         string   `json:"id" doc:"64 hexadecimal digits"`
+	Agreement  string   `json:"agreement" doc:"the agreement's identifier"`
+	Author     string   `json:"author" doc:"who drafted it, by the name known here"`
+	State      string   `json:"state" enum:"drafted,approved by all,released" doc:"how far it is"`
+	Text       string   `json:"text" doc:"exactly what is made public"`
 	Signed     bool     `json:"signed" doc:"it has a signature, which anybody can check"`
-	Needed     []string `json:"needed"`
-	Approved   []string `json:"approved"`
-	MayApprove bool     `json:"may_approve"`
-	MayRelease bool     `json:"may_release"`
+	Needed     []string `json:"needed" doc:"whose approval it needs, by the names known here"`
+	Approved   []string `json:"approved" doc:"who has approved it"`
+	MayApprove bool     `json:"may_approve" doc:"this station may approve it now"`
+	MayRelease bool     `json:"may_release" doc:"this station may note its release now"`
 	Problem    string   `json:"problem,omitempty" doc:"why it is not what was agreed"`
 }
 

@@ -16,25 +16,25 @@ import (
 // is in the vault until the round ends, and nowhere else.
 type RoundInfo struct {
 	ID       string       `json:"id" doc:"64 hexadecimal digits"`
-	Mode     string       `json:"mode" enum:"single,ladder,list"`
-	State    string       `json:"state" enum:"proposed,joined,keyed,inputs in,opening,match,no match,\"shown, unanswered\",lapsed,views differ,invalid"`
+	Mode     string       `json:"mode" enum:"single,ladder,list" doc:"single: one proposal; ladder: a figure; list: some of many packages"`
+	State    string       `json:"state" enum:"proposed,joined,keyed,inputs in,opening,match,no match,\"shown, unanswered\",lapsed,views differ,invalid" doc:"how far it is"`
 	Text     string       `json:"text" doc:"the state in words"`
 	Fairness []string     `json:"fairness" doc:"what must be read where the choice is made"`
 	Author   string       `json:"author" doc:"who proposed it"`
 	Items    []RoundItem  `json:"items" doc:"what is asked, in the order of the round"`
-	Parties  []RoundParty `json:"parties"`
+	Parties  []RoundParty `json:"parties" doc:"whom it asks"`
 	Cap      int          `json:"cap,omitempty" doc:"list: the most that a side may approve"`
 	Green    int          `json:"green,omitempty" doc:"list with tiers: the most of them in the upper tier"`
 	InputsAt time.Time    `json:"inputs_at" doc:"when answers leave, whenever they were chosen"`
-	Deadline time.Time    `json:"deadline"`
+	Deadline time.Time    `json:"deadline" doc:"when it lapses if not all have answered"`
 
 	Asked      bool       `json:"asked" doc:"this station is a party"`
 	Joined     bool       `json:"joined" doc:"this station takes part"`
 	Answered   bool       `json:"answered" doc:"an answer is chosen"`
 	Sent       bool       `json:"sent" doc:"it has left, closed"`
-	MayJoin    bool       `json:"may_join"`
-	MayChoose  bool       `json:"may_choose"`
-	MayDecline bool       `json:"may_decline"`
+	MayJoin    bool       `json:"may_join" doc:"this station may join now"`
+	MayChoose  bool       `json:"may_choose" doc:"this station may choose its answer, or another, now"`
+	MayDecline bool       `json:"may_decline" doc:"this station may end it here now"`
 	QuotaLeft  int        `json:"quota_left" doc:"rounds about the same with the same parties that may still be joined"`
 	QuotaNext  *time.Time `json:"quota_next,omitempty" doc:"when the next may be, if none is left"`
 
@@ -77,10 +77,10 @@ type RoundItem struct {
 
 // RoundParty is one whom a round asks.
 type RoundParty struct {
-	Member    string `json:"member"`
-	Name      string `json:"name"`
-	Self      bool   `json:"self"`
-	Joined    bool   `json:"joined"`
+	Member    string `json:"member" doc:"its identifier in the room"`
+	Name      string `json:"name" doc:"by the name known here; \"you\" for oneself"`
+	Self      bool   `json:"self" doc:"this station itself"`
+	Joined    bool   `json:"joined" doc:"it has said that it takes part"`
 	Opens     bool   `json:"opens" doc:"it opens first"`
 	Direction string `json:"direction,omitempty" enum:"seller,buyer" doc:"ladder"`
 }
@@ -88,7 +88,7 @@ type RoundParty struct {
 // RoundProposal is a blind round to propose. What is left out is filled in: all
 // members, answers in an hour, the end a day later.
 type RoundProposal struct {
-	Mode     string     `json:"mode" enum:"single,ladder,list"`
+	Mode     string     `json:"mode" enum:"single,ladder,list" doc:"single: one proposal; ladder: a figure; list: some of many packages"`
 	Packages []string   `json:"packages,omitempty" doc:"single: one; list: 4 to 64, by identifier or the first digits of it (four at least)"`
 	Issue    uint64     `json:"issue,omitempty" doc:"ladder: the issue's number on the agenda"`
 	Figures  []string   `json:"figures,omitempty" doc:"ladder: decimals, ascending"`
@@ -96,14 +96,14 @@ type RoundProposal struct {
 	Sells    bool       `json:"sells,omitempty" doc:"ladder: this station wants the figure high; else low"`
 	Cap      uint64     `json:"cap,omitempty" doc:"list: the most that a side approves, at most a quarter; the most if left out"`
 	Green    uint64     `json:"green,omitempty" doc:"list: two tiers, this many in the upper one"`
-	InputsAt *time.Time `json:"inputs_at,omitempty"`
+	InputsAt *time.Time `json:"inputs_at,omitempty" doc:"when answers leave; in an hour if left out"`
 	Deadline *time.Time `json:"deadline,omitempty" doc:"at least 10 minutes after inputs_at"`
 }
 
 // RoundChoice is an answer. Exactly one member is given: yes for a single proposal,
 // limit or none for a ladder, approve for a list.
 type RoundChoice struct {
-	Yes     *bool  `json:"yes,omitempty"`
+	Yes     *bool  `json:"yes,omitempty" doc:"single: whether the proposal is acceptable"`
 	Limit   string `json:"limit,omitempty" doc:"ladder: the last figure that is acceptable"`
 	None    bool   `json:"none,omitempty" doc:"ladder: no figure is"`
 	Approve *[]int `json:"approve,omitempty" doc:"list: numbers of the acceptable packages; an empty list approves none"`

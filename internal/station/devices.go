@@ -33,9 +33,9 @@ const (
 
 // Device is one that was paired.
 type Device struct {
-	ID     string    `json:"id"`
-	Name   string    `json:"name"`
-	Paired time.Time `json:"paired"`
+	ID     string    `json:"id" doc:"16 hexadecimal digits"`
+	Name   string    `json:"name" doc:"as it was paired"`
+	Paired time.Time `json:"paired" doc:"when"`
 }
 
 // keptDevice is a device with the hash of its secret.
@@ -46,9 +46,9 @@ type keptDevice struct {
 
 // Pairing is a one-time link for a device.
 type Pairing struct {
-	Link        string    `json:"link"`
+	Link        string    `json:"link" doc:"to open on the device: whoever has it first is paired"`
 	Fingerprint string    `json:"fingerprint" doc:"SHA-256 of the certificate that the device will be shown"`
-	Expires     time.Time `json:"expires"`
+	Expires     time.Time `json:"expires" doc:"ten minutes after it was made"`
 }
 
 // PageOptions are what the principal chose on the settings page.

@@ -64,7 +64,7 @@ const (
 type ContactInfo struct {
 	ID         string       `json:"id" doc:"local identifier, 32 hexadecimal digits"`
 	Name       string       `json:"name" doc:"the name given here; nobody else sees it"`
-	State      ContactState `json:"state" enum:"invited,accepted,introducing,introduced,expired,refused,restoring,lost"`
+	State      ContactState `json:"state" enum:"invited,accepted,introducing,introduced,expired,refused,restoring,lost" doc:"how far the acquaintance is; signals and letters are carried once it is introduced and ready"`
 	Verified   bool         `json:"verified" doc:"the words were compared by voice"`
 	Ready      bool         `json:"ready" doc:"the agreed keys are in use: signals and letters are carried"`
 	Together   bool         `json:"together" doc:"cells to it are carried in the running circuits"`
@@ -74,7 +74,7 @@ type ContactInfo struct {
 	Lane       int          `json:"lane" doc:"its lane from 1, or 0 when parked"`
 	Leaving    *time.Time   `json:"leaving,omitempty" doc:"when its lane will idle, if it was freed"`
 	Waiting    int          `json:"waiting" doc:"items not yet delivered"`
-	Created    time.Time    `json:"created"`
+	Created    time.Time    `json:"created" doc:"when the contact was made here"`
 	Expires    *time.Time   `json:"expires,omitempty" doc:"when the invitation ends"`
 	Invitation *Invitation  `json:"invitation,omitempty" doc:"until somebody came"`
 	Muted      bool         `json:"muted" doc:"what arrives is not announced"`
@@ -87,8 +87,8 @@ type ContactInfo struct {
 
 // Invitation is an invitation in the forms in which it can be handed over.
 type Invitation struct {
-	Text  string   `json:"text"`
-	Words []string `json:"words"`
+	Text  string   `json:"text" doc:"to hand over as text or file"`
+	Words []string `json:"words" doc:"the same as 31 words, to dictate"`
 }
 
 // ItemState is how far an item got.
@@ -112,18 +112,18 @@ type ItemInfo struct {
 	Contact   string     `json:"contact" doc:"the contact's identifier"`
 	Name      string     `json:"name" doc:"the contact's name"`
 	Verified  bool       `json:"verified" doc:"whether that contact is verified"`
-	Outgoing  bool       `json:"outgoing"`
-	Kind      string     `json:"kind" enum:"signal,letter"`
-	Subject   string     `json:"subject,omitempty"`
-	FileName  string     `json:"file_name,omitempty"`
-	MediaType string     `json:"media_type,omitempty"`
+	Outgoing  bool       `json:"outgoing" doc:"sent from here; else it came in"`
+	Kind      string     `json:"kind" enum:"signal,letter" doc:"signal: a short text; letter: anything"`
+	Subject   string     `json:"subject,omitempty" doc:"of a letter"`
+	FileName  string     `json:"file_name,omitempty" doc:"as its sender chose it: never a path to write to as it is"`
+	MediaType string     `json:"media_type,omitempty" doc:"as its sender claims"`
 	Size      int64      `json:"size" doc:"bytes of the content"`
 	SHA256    string     `json:"sha256" doc:"of the content; for an incoming item computed over what arrived"`
-	State     ItemState  `json:"state" enum:"waiting,sent,delivered,acknowledged,arriving,arrived,cancelled"`
+	State     ItemState  `json:"state" enum:"waiting,sent,delivered,acknowledged,arriving,arrived,cancelled" doc:"waiting: none has left; sent: some or all has left; delivered: all is in the other vault; acknowledged: a person there said so; arriving, arrived: here in part, whole; cancelled: withdrawn"`
 	Done      int64      `json:"done" doc:"bytes sent or arrived so far, header included"`
 	Total     int64      `json:"total" doc:"bytes in all, header included; 0 while not known"`
-	Read      bool       `json:"read"`
-	Created   time.Time  `json:"created"`
+	Read      bool       `json:"read" doc:"it was looked at here"`
+	Created   time.Time  `json:"created" doc:"the time shown: when it was accepted here, or when the first of it arrived"`
 	Finished  *time.Time `json:"finished,omitempty" doc:"when it was delivered or had arrived"`
 	Damaged   bool       `json:"damaged,omitempty" doc:"the other side sent something else than it announced"`
 	Left      *Left      `json:"left,omitempty" doc:"an estimate, for an item under way"`
@@ -139,74 +139,75 @@ type ItemInfo struct {
 // Part describes an attachment of a letter.
 type Part struct {
 	Number    int    `json:"number" doc:"from 1"`
-	FileName  string `json:"file_name"`
-	MediaType string `json:"media_type"`
+	FileName  string `json:"file_name" doc:"as its sender chose it: never a path to write to as it is"`
+	MediaType string `json:"media_type" doc:"as its sender claims"`
 	Size      int64  `json:"size" doc:"bytes"`
-	SHA256    string `json:"sha256"`
+	SHA256    string `json:"sha256" doc:"of the content, 64 hexadecimal digits"`
 }
 
 // Page is a piece of a conversation, oldest first.
 type Page struct {
-	Items []ItemInfo `json:"items"`
+	Items []ItemInfo `json:"items" doc:"signals and letters, oldest first"`
 	More  bool       `json:"more" doc:"there is something before the first"`
+	Next  string     `json:"next,omitempty" doc:"as before, it asks for the page that stands before this one; only if there is more" example:"p67b8b10a4c3e0f21"`
 }
 
 // Left is an estimate of what remains, if both stay connected and nothing of a
 // higher priority comes between.
 type Left struct {
-	Rounds  int64   `json:"rounds"`
-	Seconds float64 `json:"seconds"`
+	Rounds  int64   `json:"rounds" doc:"of the network"`
+	Seconds float64 `json:"seconds" doc:"the same as time"`
 }
 
 // Status describes the station and its network.
 type Status struct {
-	Unlocked   bool        `json:"unlocked"`
+	Unlocked   bool        `json:"unlocked" doc:"the vault is open"`
 	Connected  bool        `json:"connected" doc:"to the entry"`
 	Usual      bool        `json:"usual" doc:"connected, and cells leave every round: the traffic is the same as always"`
 	Network    string      `json:"network" doc:"name in the network file"`
 	Net        string      `json:"net" doc:"hash of the network file"`
-	Relays     []RelayInfo `json:"relays"`
+	Relays     []RelayInfo `json:"relays" doc:"in the order of the path"`
 	Stations   int         `json:"stations" doc:"in the last signed roster"`
-	Epoch      uint64      `json:"epoch"`
-	Round      uint64      `json:"round"`
-	NextEpoch  float64     `json:"next_epoch_seconds"`
+	Epoch      uint64      `json:"epoch" doc:"number of the present epoch"`
+	Round      uint64      `json:"round" doc:"number of the present round"`
+	NextEpoch  float64     `json:"next_epoch_seconds" doc:"until the next epoch begins"`
 	Circuits   *uint64     `json:"circuits,omitempty" doc:"epoch whose circuits carry the cells"`
-	Lanes      int         `json:"lanes"`
-	LanesFree  int         `json:"lanes_free"`
+	Lanes      int         `json:"lanes" doc:"of this station, in every round"`
+	LanesFree  int         `json:"lanes_free" doc:"lanes without a contact"`
 	Attempt    uint32      `json:"attempt" doc:"number, within its epoch, of the set-up whose circuits carry the cells"`
 	LastSetup  *time.Time  `json:"last_setup,omitempty" doc:"when a set-up last succeeded, since the start"`
 	Attempts   int         `json:"attempts" doc:"set-ups begun since the start"`
-	Aborted    int         `json:"aborted"`
-	Reconnects int         `json:"reconnects"`
+	Aborted    int         `json:"aborted" doc:"set-ups since the start of which no circuits came"`
+	Reconnects int         `json:"reconnects" doc:"to the entry, since the start"`
 	Waiting    int         `json:"waiting" doc:"items not yet delivered"`
 	Left       *Left       `json:"left,omitempty" doc:"until all of them are, if both sides stay"`
 	ClockOff   bool        `json:"clock_off" doc:"this clock and the entry's differ by more than the tolerance"`
 	ClockSkew  float64     `json:"clock_skew_seconds" doc:"this clock minus the entry's"`
 	Proxy      bool        `json:"proxy" doc:"the entry is reached through a SOCKS5 proxy"`
 	Backup     *time.Time  `json:"backup,omitempty" doc:"this station was restored from a backup of then: what came in or was written later is not here, unless the others still had it"`
-	Warnings   []string    `json:"warnings"`
-	RoundTime  float64     `json:"round_seconds"`
-	EpochTime  float64     `json:"epoch_seconds"`
+	Warnings   []string    `json:"warnings" doc:"what is wrong or lacking, each in a sentence; empty if nothing is"`
+	RoundTime  float64     `json:"round_seconds" doc:"length of a round"`
+	EpochTime  float64     `json:"epoch_seconds" doc:"length of an epoch"`
 }
 
 // RelayInfo names a relay and who runs it.
 type RelayInfo struct {
-	Name     string `json:"name"`
-	Operator string `json:"operator"`
+	Name     string `json:"name" doc:"in the network file"`
+	Operator string `json:"operator" doc:"who runs it, in the network file"`
 }
 
 // Notice is an event for the principal; see EventKind.
 type Notice struct {
-	Time     time.Time `json:"time"`
-	Kind     EventKind `json:"kind"`
-	Contact  string    `json:"contact,omitempty"`
-	Item     string    `json:"item,omitempty"`
-	Room     string    `json:"room,omitempty"`
-	Bytes    int64     `json:"bytes,omitempty"`
-	Last     bool      `json:"last,omitempty"`
-	Epoch    uint64    `json:"epoch,omitempty"`
-	Stations int       `json:"stations,omitempty"`
-	Text     string    `json:"text,omitempty"`
+	Time     time.Time `json:"time" doc:"when it happened"`
+	Kind     EventKind `json:"kind" enum:"connected,disconnected,epoch,meetings,contact,sending,delivered,receiving,room,alarm,trouble,acknowledged,cancelled,expired,changed" doc:"what happened"`
+	Contact  string    `json:"contact,omitempty" doc:"identifier, if it is about one"`
+	Item     string    `json:"item,omitempty" doc:"identifier, if it is about one"`
+	Room     string    `json:"room,omitempty" doc:"identifier, if it is about one"`
+	Bytes    int64     `json:"bytes,omitempty" doc:"of the item that were sent or are here, header included"`
+	Last     bool      `json:"last,omitempty" doc:"with these the item is here whole"`
+	Epoch    uint64    `json:"epoch,omitempty" doc:"of the set-up that succeeded"`
+	Stations int       `json:"stations,omitempty" doc:"that take part, in the roster of that set-up"`
+	Text     string    `json:"text,omitempty" doc:"of trouble: what is wrong"`
 }
 
 // Draft is what a principal wants to send.
@@ -227,7 +228,7 @@ type Draft struct {
 
 // Attachment is a file that goes with a letter.
 type Attachment struct {
-	FileName  string `json:"file_name"`
-	MediaType string `json:"media_type"`
-	Content   []byte `json:"content"`
+	FileName  string `json:"file_name" doc:"how the other side sees it; may be empty"`
+	MediaType string `json:"media_type" doc:"such as application/pdf"`
+	Content   []byte `json:"content" doc:"the file"`
 }

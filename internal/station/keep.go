@@ -18,6 +18,7 @@ import (
 type SearchQuery struct {
 	Text    string
 	Contact string // only of this contact, by identifier or name
+	Before  string // only what stands before this: an item's identifier, or the next of an answer
 	Limit   int    // 1 to 1,000; 0 is 50
 }
 
@@ -28,30 +29,36 @@ type Hit struct {
 	Snippet string `json:"snippet" doc:"matches stand between U+E000 and U+E001"`
 }
 
-// Search finds signals and letters, newest first.
-func (s *Station) Search(ctx context.Context, q SearchQuery) ([]Hit, error) {
+// Search finds signals and letters, newest first. next, as SearchQuery.Before, asks
+// for those that come after them; it is "" if there are none.
+func (s *Station) Search(ctx context.Context, q SearchQuery) (out []Hit, next string, err error) {
+	const doing = "searching"
 	v, err := s.open()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if q.Limit == 0 {
 		q.Limit = 50
 	}
 	if q.Limit < 0 || q.Limit > maxPage {
-		return nil, fault(CodeInvalid, "searching: ask for 1 to %d items at once", maxPage)
+		return nil, "", fault(CodeInvalid, "%s: ask for 1 to %d items at once", doing, maxPage)
 	}
 	var only contact.ID
 	if q.Contact != "" {
 		k, err := s.find(ctx, q.Contact)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		only = k.contact.ID
 	}
 	var hits []vault.Hit
 	people := map[contact.ID]contact.Contact{}
 	if err := v.View(func(tx *vault.Tx) (err error) {
-		if hits, err = tx.Search(q.Text, only, q.Limit); err != nil {
+		before, err := s.place(tx, doing, q.Before)
+		if err != nil {
+			return err
+		}
+		if hits, err = tx.Search(q.Text, only, before, q.Limit+1); err != nil {
 			return err
 		}
 		all, err := tx.Contacts()
@@ -60,22 +67,26 @@ func (s *Station) Search(ctx context.Context, q SearchQuery) ([]Hit, error) {
 		}
 		return err
 	}); err != nil {
-		return nil, s.trouble("searching", err)
+		return nil, "", s.trouble(doing, err)
 	}
-	out := make([]Hit, 0, len(hits))
+	if len(hits) > q.Limit {
+		hits = hits[:q.Limit]
+		next = cursorAt(hits[len(hits)-1].Number)
+	}
+	out = make([]Hit, 0, len(hits))
 	for _, h := range hits {
 		if h.Class != wire.ClassNegotiation {
 			out = append(out, Hit{s.item(h.Item, people[h.Contact]), h.Snippet})
 		}
 	}
-	return out, nil
+	return out, next, nil
 }
 
 // KeptDraft is what somebody began to write to a contact and did not send.
 type KeptDraft struct {
-	Kind    string `json:"kind,omitempty" required:"false" default:"signal" enum:"signal,letter"`
-	Subject string `json:"subject" required:"false"`
-	Text    string `json:"text" required:"false"`
+	Kind    string `json:"kind,omitempty" required:"false" default:"signal" enum:"signal,letter" doc:"what it was to be"`
+	Subject string `json:"subject" required:"false" doc:"of a letter, 1,000 bytes at most"`
+	Text    string `json:"text" required:"false" doc:"a MiB at most; with no subject either, the draft is erased"`
 }
 
 // maxDraft bounds a kept draft in bytes.

@@ -133,45 +133,32 @@ type ItemFilter struct {
 	Inbox       bool   // only what came in
 	Unread      bool   // only what came in whole and was not read
 	Undelivered bool   // only what goes out and was not delivered
+	Before      string // only what stands before this: an item's identifier, or Page.Next
 	Limit       int    // the newest so many; 0 for all
 }
 
 // Items lists signals and letters, oldest first.
 func (s *Station) Items(ctx context.Context, f ItemFilter) ([]ItemInfo, error) {
+	p, err := s.ItemPage(ctx, f)
+	return p.Items, err
+}
+
+// ItemPage is Items with what a reader needs to go on to the items before them.
+func (s *Station) ItemPage(ctx context.Context, f ItemFilter) (Page, error) {
+	const doing = "listing letters"
 	v, err := s.open()
 	if err != nil {
-		return nil, err
+		return Page{}, err
 	}
-	vf := vault.Filter{Incoming: f.Inbox, Unread: f.Unread, Undelivered: f.Undelivered, Limit: f.Limit}
+	vf := vault.Filter{Incoming: f.Inbox, Unread: f.Unread, Undelivered: f.Undelivered, Talk: true}
 	if f.Contact != "" {
 		k, err := s.find(ctx, f.Contact)
 		if err != nil {
-			return nil, err
+			return Page{}, err
 		}
 		vf.Contact = k.contact.ID
 	}
-	var items []vault.Item
-	people := map[contact.ID]contact.Contact{}
-	if err := v.View(func(tx *vault.Tx) (err error) {
-		if items, err = tx.Items(vf); err != nil {
-			return err
-		}
-		all, err := tx.Contacts()
-		for _, c := range all {
-			people[c.ID] = c
-		}
-		return err
-	}); err != nil {
-		return nil, s.trouble("listing letters", err)
-	}
-	out := make([]ItemInfo, 0, len(items))
-	for _, it := range items {
-		if it.Class == wire.ClassNegotiation {
-			continue
-		}
-		out = append(out, s.item(it, people[it.Contact]))
-	}
-	return out, nil
+	return s.page(v, doing, vf, f.Before, f.Limit)
 }
 
 // item describes one item.

@@ -22,14 +22,14 @@ type RoomView = negotiation.View
 // RoomInfo describes a room, or one that is being made.
 type RoomInfo struct {
 	ID      string       `json:"id" doc:"32 hexadecimal digits; what members send about the making of the room has the same"`
-	Title   string       `json:"title"`
+	Title   string       `json:"title" doc:"the same for all members"`
 	State   string       `json:"state" enum:"invited,joined,confirmed,complete,declined,differs,lapsed" doc:"complete: all members confirmed the same list, the room exists"`
 	Reason  string       `json:"reason,omitempty" doc:"of declined and differs"`
 	Inviter string       `json:"inviter,omitempty" doc:"the contact that invited; empty if this station did"`
 	Size    int          `json:"size" doc:"members, oneself included"`
 	Names   []string     `json:"names" doc:"of all members in the inviter's words, the inviter first"`
 	Members []RoomMember `json:"members" doc:"the other members, as far as they were chosen among the contacts"`
-	Created time.Time    `json:"created"`
+	Created time.Time    `json:"created" doc:"when it was proposed, or the proposal arrived"`
 	Frozen  bool         `json:"frozen" doc:"this station was restored from a backup and says nothing more here"`
 	Said    int          `json:"said" doc:"statements of all members that are here"`
 	Alarms  int          `json:"alarms" doc:"things that do not fit"`
@@ -43,7 +43,7 @@ type RoomMember struct {
 	Contact  string `json:"contact" doc:"the contact's identifier"`
 	Name     string `json:"name" doc:"the name given here"`
 	Member   string `json:"member,omitempty" doc:"its identifier in this room, once it is known"`
-	Verified bool   `json:"verified"`
+	Verified bool   `json:"verified" doc:"the words of that contact were compared"`
 	Waiting  int    `json:"waiting" doc:"items that it was not delivered yet, of whatever kind"`
 }
 
@@ -55,9 +55,9 @@ type Room struct {
 
 // Proposal is a room that somebody wants to make.
 type Proposal struct {
-	Title    string    `json:"title"`
+	Title    string    `json:"title" doc:"what the room is called for all members"`
 	Self     string    `json:"self" doc:"how to call oneself to the others"`
-	Members  []Invitee `json:"members"`
+	Members  []Invitee `json:"members" doc:"whom to invite, oneself left out"`
 	Previous string    `json:"previous,omitempty" doc:"a room that this one continues"`
 }
 

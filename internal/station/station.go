@@ -322,7 +322,7 @@ func (s *Station) Follow(ctx context.Context) (<-chan Notice, func(), error) {
 
 // TrafficTick is one round of traffic for JSON.
 type TrafficTick struct {
-	Round    uint64 `json:"round"`
+	Round    uint64 `json:"round" doc:"number of the round"`
 	Sent     int    `json:"sent" doc:"bytes"`
 	Received int    `json:"received" doc:"bytes"`
 	Own      int    `json:"own" doc:"bytes of letters and signals about that round; no observer sees them"`

@@ -13,11 +13,8 @@ import (
 	"backchannel/internal/wire"
 )
 
-// maxPage bounds a page of a conversation and a list of hits.
-const maxPage = 1000
-
 // Conversation returns the newest limit items with a contact, or those before an
-// item, oldest first. The order is that of the times shown.
+// item or a Page.Next, oldest first. The order is that of the times shown.
 func (s *Station) Conversation(ctx context.Context, ref, before string, limit int) (Page, error) {
 	const doing = "reading the conversation"
 	if limit <= 0 || limit > maxPage {
@@ -31,33 +28,7 @@ func (s *Station) Conversation(ctx context.Context, ref, before string, limit in
 	if err != nil {
 		return Page{}, err
 	}
-	var items []vault.Item
-	if err := v.View(func(tx *vault.Tx) error {
-		f := vault.Filter{Contact: k.contact.ID, Talk: true, Limit: limit + 1}
-		if before != "" {
-			id, err := s.resolve(tx, before)
-			if err != nil {
-				return err
-			}
-			it, err := tx.Item(id)
-			if err != nil {
-				return err
-			}
-			f.Before = it.Number
-		}
-		items, err = tx.Items(f)
-		return err
-	}); err != nil {
-		return Page{}, s.trouble(doing, err)
-	}
-	p := Page{Items: make([]ItemInfo, 0, len(items)), More: len(items) > limit}
-	if p.More {
-		items = items[1:]
-	}
-	for _, it := range items {
-		p.Items = append(p.Items, s.item(it, k.contact))
-	}
-	return p, nil
+	return s.page(v, doing, vault.Filter{Contact: k.contact.ID, Talk: true}, before, limit)
 }
 
 // with runs f on the item of a reference in one transaction and describes what it
@@ -209,8 +180,8 @@ func (s *Station) EraseItem(ctx context.Context, ref string) error {
 
 // Edit changes one's own copy of an item; what is nil stays.
 type Edit struct {
-	Subject *string    `json:"subject,omitempty"`
-	Text    *string    `json:"text,omitempty"`
+	Subject *string    `json:"subject,omitempty" doc:"another subject; a letter only"`
+	Text    *string    `json:"text,omitempty" doc:"another text; refused for a letter that is a file"`
 	Time    *time.Time `json:"time,omitempty" doc:"the time shown"`
 }
 
@@ -285,10 +256,10 @@ func (s *Station) EditItem(ctx context.Context, ref string, e Edit) (ItemInfo, e
 
 // Insert is an item to put into one's own copy of a conversation.
 type Insert struct {
-	Outgoing bool      `json:"outgoing"`
-	Kind     string    `json:"kind" enum:"signal,letter"`
-	Subject  string    `json:"subject,omitempty" required:"false"`
-	Text     string    `json:"text"`
+	Outgoing bool      `json:"outgoing" doc:"as if sent from here; else as if it had come in"`
+	Kind     string    `json:"kind" enum:"signal,letter" doc:"which of the two"`
+	Subject  string    `json:"subject,omitempty" required:"false" doc:"of a letter"`
+	Text     string    `json:"text" doc:"4,000 bytes at most for a signal, which must have some"`
 	Time     time.Time `json:"time" doc:"the time shown"`
 }
 

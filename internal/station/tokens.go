@@ -40,9 +40,9 @@ const (
 // Token describes a token without its secret.
 type Token struct {
 	ID      string    `json:"id" doc:"16 hexadecimal digits"`
-	Name    string    `json:"name"`
-	Scopes  []Scope   `json:"scopes"`
-	Created time.Time `json:"created"`
+	Name    string    `json:"name" doc:"unique among tokens"`
+	Scopes  []Scope   `json:"scopes" doc:"what it allows"`
+	Created time.Time `json:"created" doc:"when it was made"`
 }
 
 // NewToken is a token with its secret, which is shown once and kept nowhere.
@@ -77,7 +77,7 @@ func (s *Station) NewToken(_ context.Context, name string, scopes []Scope) (NewT
 	}
 	for _, sc := range scopes {
 		if !slices.Contains(kept, string(sc)) {
-			return NewToken{}, fault(CodeInvalid, "making a token: there is no scope %q: there are read and send", sc)
+			return NewToken{}, fault(CodeInvalid, "making a token: there is no scope %q: there are read, send and negotiate", sc)
 		}
 	}
 	v, err := s.open()

@@ -424,7 +424,7 @@ func TestMigrateContent(t *testing.T) {
 		t.Fatal(err)
 	}
 	tx := &Tx{conn: c, now: time.Now}
-	hits, err := tx.Search("words", contact.ID{}, 10)
+	hits, err := tx.Search("words", contact.ID{}, 0, 10)
 	if len(hits) != 3 || err != nil {
 		t.Fatalf("%d found, %v", len(hits), err)
 	}
@@ -465,11 +465,11 @@ var pageCalls = []struct {
 		_, err := tx.Items(Filter{Contact: someone(7).ID, Talk: true, Limit: 50})
 		return err
 	}},
-	{"search a common word", func(tx *Tx) error { _, err := tx.Search("usual", contact.ID{}, 50); return err }},
-	{"search a beginning", func(tx *Tx) error { _, err := tx.Search("signal of the usu", contact.ID{}, 50); return err }},
-	{"search a letter", func(tx *Tx) error { _, err := tx.Search("s", contact.ID{}, 50); return err }},
-	{"search one contact", func(tx *Tx) error { _, err := tx.Search("usual len", someone(7).ID, 50); return err }},
-	{"search nothing", func(tx *Tx) error { _, err := tx.Search("zebra", contact.ID{}, 50); return err }},
+	{"search a common word", func(tx *Tx) error { _, err := tx.Search("usual", contact.ID{}, 0, 50); return err }},
+	{"search a beginning", func(tx *Tx) error { _, err := tx.Search("signal of the usu", contact.ID{}, 0, 50); return err }},
+	{"search a letter", func(tx *Tx) error { _, err := tx.Search("s", contact.ID{}, 0, 50); return err }},
+	{"search one contact", func(tx *Tx) error { _, err := tx.Search("usual len", someone(7).ID, 0, 50); return err }},
+	{"search nothing", func(tx *Tx) error { _, err := tx.Search("zebra", contact.ID{}, 0, 50); return err }},
 	{"expired", func(tx *Tx) error { _, err := tx.Expired(time.Now(), 100); return err }},
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -146,8 +147,9 @@ func searchTerms(text string) string {
 const maxSearchWords = 16
 
 // Search finds items by words of subject, text and file names, newest first;
-// only of one contact if who is not zero. Text without a word finds nothing.
-func (tx *Tx) Search(text string, who contact.ID, limit int) ([]Hit, error) {
+// only of one contact if who is not zero, only with a lower Number than before if
+// that is not 0. Text without a word finds nothing.
+func (tx *Tx) Search(text string, who contact.ID, before int64, limit int) ([]Hit, error) {
 	terms := searchTerms(text)
 	if terms == "" {
 		return nil, nil
@@ -160,20 +162,23 @@ func (tx *Tx) Search(text string, who contact.ID, limit int) ([]Hit, error) {
 		}
 		all = "owner : \"" + ownerWord(n) + "\" AND " + terms
 	}
+	if before <= 0 {
+		before = math.MaxInt64
+	}
 	type found struct {
 		number  int64
 		snippet string
 	}
 	var list []found
 	if err := tx.query(`SELECT rowid, snippet(search, 2, ?1, ?2, '…', 24), snippet(search, 1, ?1, ?2, '…', 24), snippet(search, 3, ?1, ?2, '…', 24)
-		FROM search WHERE search MATCH ?3 ORDER BY rowid DESC LIMIT ?4`, func(s *sqlite3.Stmt) error {
+		FROM search WHERE search MATCH ?3 AND rowid < ?5 ORDER BY rowid DESC LIMIT ?4`, func(s *sqlite3.Stmt) error {
 		f := found{number: s.ColumnInt64(0)}
 		for c := 1; c <= 3 && !strings.Contains(f.snippet, MatchBegin); c++ { // text, subject, names
 			f.snippet = s.ColumnText(c)
 		}
 		list = append(list, f)
 		return nil
-	}, MatchBegin, MatchEnd, all, limit); err != nil {
+	}, MatchBegin, MatchEnd, all, limit, before); err != nil {
 		return nil, err
 	}
 	hits := make([]Hit, 0, len(list))

@@ -71,7 +71,7 @@ func TestSearch(t *testing.T) {
 		"\u0301": nil, "\U0001F600": nil, "goods \u0301": {3, 1},
 	} {
 		view(t, v, func(tx *Tx) error {
-			hits, err := tx.Search(text, contact.ID{}, 10)
+			hits, err := tx.Search(text, contact.ID{}, 0, 10)
 			var got []int
 			for _, h := range hits {
 				got = append(got, int(h.ID[1]))
@@ -86,7 +86,7 @@ func TestSearch(t *testing.T) {
 		})
 	}
 	view(t, v, func(tx *Tx) error {
-		hits, err := tx.Search("goods", b.ID, 10)
+		hits, err := tx.Search("goods", b.ID, 0, 10)
 		if len(hits) != 1 || hits[0].ID != itemID(3) || hits[0].Snippet != "no proposal for \ue000goods\ue001 today" {
 			t.Errorf("of one contact: %+v", hits)
 		}
@@ -94,7 +94,7 @@ func TestSearch(t *testing.T) {
 	})
 	update(t, v, func(tx *Tx) error { return tx.DeleteContact(b.ID) })
 	view(t, v, func(tx *Tx) error {
-		hits, err := tx.Search("goods", contact.ID{}, 10)
+		hits, err := tx.Search("goods", contact.ID{}, 0, 10)
 		if len(hits) != 1 || hits[0].ID != itemID(1) {
 			t.Errorf("after one was deleted: %+v", hits)
 		}
@@ -111,7 +111,7 @@ func FuzzSearch(f *testing.F) {
 	addContact(f, v, someone(1))
 	addOutgoing(f, v, someone(1).ID, 1, contact.Signal, "", []byte("some goods"))
 	f.Fuzz(func(t *testing.T, s string) {
-		view(t, v, func(tx *Tx) error { _, err := tx.Search(s, someone(1).ID, 3); return err })
+		view(t, v, func(tx *Tx) error { _, err := tx.Search(s, someone(1).ID, 0, 3); return err })
 	})
 }
 
@@ -174,7 +174,7 @@ func TestErasedIsGone(t *testing.T) {
 	view(t, v, func(tx *Tx) error {
 		all, err := tx.Items(Filter{})
 		for _, it := range all[:20] {
-			hits, err := tx.Search(strings.Fields(it.Body)[0], contact.ID{}, 5)
+			hits, err := tx.Search(strings.Fields(it.Body)[0], contact.ID{}, 0, 5)
 			if err != nil || len(hits) != 1 || hits[0].ID != it.ID {
 				t.Errorf("%q is not found: %d, %v", it.Body[:12], len(hits), err)
 			}
@@ -204,7 +204,7 @@ func TestTexts(t *testing.T) {
 		t.Errorf("%+v", it)
 	}
 	view(t, v, func(tx *Tx) error {
-		hits, err := tx.Search("ubersicht", contact.ID{}, 5)
+		hits, err := tx.Search("ubersicht", contact.ID{}, 0, 5)
 		if len(hits) != 1 || !utf8.ValidString(hits[0].Snippet) {
 			t.Errorf("a file name is not found: %+v", hits)
 		}

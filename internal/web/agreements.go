@@ -38,13 +38,13 @@ func registerAgreements(api huma.API, s *station.Station) {
 				return answer(op.do(ctx, in.Room, in.ID))
 			})
 	}
-	type key struct {
+	type ownSealKey struct {
 		Key string `json:"key" doc:"64 hexadecimal digits"`
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/seal-key", "seal-key", "The key with which this station signs agreements of level public", 200),
-		func(ctx context.Context, _ *struct{}) (*reply[key], error) {
+		func(ctx context.Context, _ *struct{}) (*reply[ownSealKey], error) {
 			k, err := s.SealKey(ctx)
-			return answer(key{k}, err)
+			return answer(ownSealKey{k}, err)
 		})
 	registerCommuniques(api, s)
 }
@@ -54,15 +54,15 @@ func registerCommuniques(api huma.API, s *station.Station) {
 		func(ctx context.Context, in *RoomRef) (*reply[[]station.CommuniqueInfo], error) {
 			return answer(s.Communiques(ctx, in.Room))
 		})
-	type draft struct {
+	type newCommunique struct {
 		RoomRef
 		Body struct {
-			Agreement string `json:"agreement"`
+			Agreement string `json:"agreement" doc:"by identifier or the first digits of it (four at least)"`
 			Text      string `json:"text,omitempty" doc:"for an agreement of level handshake; what was signed is published word for word"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/rooms/{room}/communiques", "propose-communique", "Draft the communiqué of an agreement that is confirmed or signed", 201),
-		func(ctx context.Context, in *draft) (*reply[station.CommuniqueInfo], error) {
+		func(ctx context.Context, in *newCommunique) (*reply[station.CommuniqueInfo], error) {
 			return answer(s.ProposeCommunique(ctx, in.Room, in.Body.Agreement, in.Body.Text))
 		})
 	huma.Register(api, operation(http.MethodPost, "/v1/rooms/{room}/communiques/{id}/approve", "approve-communique", "Agree to the release of a communiqué", 200),
@@ -77,12 +77,12 @@ func registerCommuniques(api huma.API, s *station.Station) {
 		OnTableRef
 		Self string `query:"self" doc:"the own name in the file; as in the room if left out"`
 	}
-	type text struct {
+	type communiqueFile struct {
 		File string `json:"file" doc:"what \"backchannel verify\" checks, to the byte"`
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/rooms/{room}/communiques/{id}/file", "communique-file", "A signed communiqué that all approved, as a file that anybody can check", 200),
-		func(ctx context.Context, in *file) (*reply[text], error) {
+		func(ctx context.Context, in *file) (*reply[communiqueFile], error) {
 			b, err := s.CommuniqueFile(ctx, in.Room, in.ID, in.Self)
-			return answer(text{string(b)}, err)
+			return answer(communiqueFile{string(b)}, err)
 		})
 }

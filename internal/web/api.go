@@ -84,7 +84,7 @@ func newAPI(s *station.Station, version string) (*http.ServeMux, huma.API) {
 	config.SchemasPath = ""
 	config.CreateHooks = nil // no $schema links in answers
 	config.Transformers = append(config.Transformers, describeMisfit)
-	config.Info.Description = "The station of one principal. Served on a unix socket that only its owner may open. Programs may show a token (Authorization: Bearer), which limits them to its scopes."
+
 	api := humago.New(mux, config)
 	registerStation(api, s)
 	registerContacts(api, s)
@@ -100,6 +100,7 @@ func newAPI(s *station.Station, version string) (*http.ServeMux, huma.API) {
 	registerRounds(api, s)
 	registerAgreements(api, s)
 	registerShow(api, s)
+	describe(api)
 	return mux, api
 }
 
@@ -142,7 +143,7 @@ func answer[T any](v T, err error) (*reply[T], error) {
 
 // Ref is a path parameter that names a contact.
 type Ref struct {
-	Contact string `path:"contact" doc:"a contact's identifier or its exact name"`
+	Contact string `path:"contact" doc:"a contact's identifier or its exact name" example:"Borvia"`
 }
 
 func operation(method, path, id, summary string, success int) huma.Operation {
@@ -158,7 +159,7 @@ func registerStation(api huma.API, s *station.Station) {
 
 	type unlock struct {
 		Body struct {
-			Passphrase string `json:"passphrase"`
+			Passphrase string `json:"passphrase" doc:"the vault's"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/unlock", "unlock", "Open the vault", 204),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,9 +20,15 @@ type apiDocument struct {
 	Info struct {
 		Title, Version, Description string
 	} `json:"info"`
+	Tags []struct {
+		Name, Description string
+	} `json:"tags"`
 	Paths      map[string]map[string]*apiOperation `json:"paths"`
 	Components struct {
-		Schemas map[string]*apiSchema `json:"schemas"`
+		Schemas         map[string]*apiSchema `json:"schemas"`
+		SecuritySchemes map[string]struct {
+			Description string
+		} `json:"securitySchemes"`
 	} `json:"components"`
 }
 
@@ -31,6 +38,7 @@ type apiOperation struct {
 	ID          string         `json:"operationId"`
 	Summary     string         `json:"summary"`
 	Description string         `json:"description"`
+	Tags        []string       `json:"tags"`
 	Parameters  []apiParameter `json:"parameters"`
 	RequestBody *struct {
 		Description string              `json:"description"`
@@ -40,9 +48,15 @@ type apiOperation struct {
 		Description string              `json:"description"`
 		Content     map[string]apiMedia `json:"content"`
 	} `json:"responses"`
-	Body   []apiField `json:"-"`
-	Answer string     `json:"-"` // name of the schema
+	About   string      `json:"-"` // the description
+	Scope   string      `json:"-"` // its last paragraph: who may use it
+	Body    []apiField  `json:"-"`
+	Answers []apiAnswer `json:"-"` // that are no errors
+	Errors  []string    `json:"-"` // their codes
 }
+
+// apiAnswer is what an operation answers: a shape, or the media types of a file.
+type apiAnswer struct{ Code, Type, Shape, About string }
 
 type apiParameter struct {
 	Name, In, Description string
@@ -68,9 +82,18 @@ type apiField struct {
 }
 
 type apiPage struct {
-	Title, Version string
-	Operations     []*apiOperation
-	Schemas        []apiShape
+	Version string
+	About   []string // what holds for all operations
+	Token   string   // about tokens and scopes
+	Groups  []apiGroup
+	Errors  []apiAnswer
+	Schemas []apiShape
+}
+
+// apiGroup are operations that belong together.
+type apiGroup struct {
+	Name, About string
+	Operations  []*apiOperation
 }
 
 type apiShape struct {
@@ -112,38 +135,77 @@ func (p *Pages) serveOpenAPI(v *visit) {
 
 func (p *Pages) showAPI(v *visit) {
 	doc := p.document()
-	page := apiPage{Title: doc.Info.Title, Version: doc.Info.Version}
+	page := apiPage{Version: doc.Info.Version, About: paragraphs(doc.Info.Description), Token: doc.Components.SecuritySchemes[tokenScheme].Description}
+	groups := map[string][]*apiOperation{}
+	errors := map[string]string{}
 	for path, methods := range doc.Paths {
 		for method, op := range methods {
-			o := *op
-			o.Method, o.Path = strings.ToUpper(method), path
-			if o.RequestBody != nil {
-				for kind, m := range o.RequestBody.Content {
-					if fields := doc.fields(m.Schema); fields != nil {
-						o.Body = fields
-					} else {
-						o.Body = []apiField{{Name: kind, Type: typeName(m.Schema), Description: o.RequestBody.Description}}
-					}
-				}
+			o := doc.shown(strings.ToUpper(method), path, op)
+			for _, t := range o.Tags {
+				groups[t] = append(groups[t], o)
 			}
-			for code, r := range o.Responses {
-				for _, m := range r.Content {
-					if strings.HasPrefix(code, "2") {
-						o.Answer = typeName(m.Schema)
-					}
-				}
+			for _, code := range o.Errors {
+				errors[code] = o.Responses[code].Description
 			}
-			page.Operations = append(page.Operations, &o)
 		}
 	}
-	slices.SortFunc(page.Operations, func(a, b *apiOperation) int {
-		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Method, b.Method))
-	})
+	for _, t := range doc.Tags {
+		all := groups[t.Name]
+		slices.SortFunc(all, func(a, b *apiOperation) int {
+			return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Method, b.Method))
+		})
+		page.Groups = append(page.Groups, apiGroup{t.Name, t.Description, all})
+	}
+	for _, code := range slices.Sorted(maps.Keys(errors)) {
+		page.Errors = append(page.Errors, apiAnswer{Code: code, About: errors[code]})
+	}
 	for name, s := range doc.Components.Schemas {
 		page.Schemas = append(page.Schemas, apiShape{name, doc.fields(s)})
 	}
 	slices.SortFunc(page.Schemas, func(a, b apiShape) int { return cmp.Compare(a.Name, b.Name) })
 	p.show(v, http.StatusOK, "api", page)
+}
+
+// shown is an operation as the page has it.
+func (d *apiDocument) shown(method, path string, op *apiOperation) *apiOperation {
+	o := *op
+	o.Method, o.Path = method, path
+	o.About, o.Scope, _ = strings.Cut(op.Description, "\n\n")
+	if o.RequestBody != nil {
+		for kind, m := range o.RequestBody.Content {
+			if fields := d.fields(m.Schema); fields != nil {
+				o.Body = fields
+			} else {
+				o.Body = []apiField{{Name: kind, Type: typeName(m.Schema), Description: cmp.Or(o.RequestBody.Description, m.Schema.Description)}}
+			}
+		}
+	}
+	for _, code := range slices.Sorted(maps.Keys(o.Responses)) {
+		r := o.Responses[code]
+		if !strings.HasPrefix(code, "2") {
+			o.Errors = append(o.Errors, code)
+			continue
+		}
+		a := apiAnswer{Code: code, About: r.Description}
+		for _, kind := range slices.Sorted(maps.Keys(r.Content)) {
+			switch s := r.Content[kind].Schema; {
+			case len(r.Content) == 1 && kind == "application/json":
+				a.Type, a.Shape = typeName(s), strings.TrimSuffix(typeName(s), "[]")
+				if d.Components.Schemas[a.Shape] == nil {
+					a.Shape, a.About = "", s.Description
+				}
+			default:
+				a.Type = strings.TrimPrefix(a.Type+", "+kind, ", ")
+			}
+		}
+		o.Answers = append(o.Answers, a)
+	}
+	return &o
+}
+
+// paragraphs cuts a longer text.
+func paragraphs(text string) []string {
+	return strings.Split(strings.TrimSpace(text), "\n\n")
 }
 
 // fields lists a schema's properties.

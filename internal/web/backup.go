@@ -21,7 +21,7 @@ const backupType = "application/octet-stream"
 // fails before its first byte is a problem document; later the connection breaks,
 // and the file that came does not open to its end.
 func registerBackup(api huma.API, s *station.Station) {
-	type request struct {
+	type backup struct {
 		Body struct {
 			Passphrase string `json:"passphrase" minLength:"1" doc:"protects the backup; it may be another than the vault's"`
 		}
@@ -31,7 +31,7 @@ func registerBackup(api huma.API, s *station.Station) {
 		Description: "the backup file",
 		Content:     map[string]*huma.MediaType{backupType: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
 	}}
-	huma.Register(api, op, func(ctx context.Context, in *request) (*huma.StreamResponse, error) {
+	huma.Register(api, op, func(ctx context.Context, in *backup) (*huma.StreamResponse, error) {
 		// The first write tells whether there will be a file at all.
 		r, w := io.Pipe()
 		go func() { w.CloseWithError(s.Backup(ctx, []byte(in.Body.Passphrase), w)) }()

@@ -14,7 +14,7 @@ import (
 func registerBooks(api huma.API, s *station.Station) {
 	type export struct {
 		RoomRef
-		Format string `query:"format" enum:"json,markdown,html,script" default:"json"`
+		Format string `query:"format" enum:"json,markdown,html,script" default:"json" doc:"of the file; script is what forge-room reads"`
 		Self   string `query:"self" maxLength:"200" doc:"what to call this station's principal; as in the room if left out"`
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/rooms/{room}/export", "export-room", "A room, written down: played again, as a forgery of it is", 200),

@@ -141,10 +141,15 @@ func call[T any](ctx context.Context, c *Client, method, path string, query url.
 	if resp.StatusCode == http.StatusNoContent {
 		return out, nil
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
-		return out, fmt.Errorf("reading the station's answer: %w", err)
+	err = decode(resp.Body, &out)
+	return out, err
+}
+
+func decode(r io.Reader, out any) error {
+	if err := json.NewDecoder(r).Decode(out); err != nil {
+		return fmt.Errorf("reading the station's answer: %w", err)
 	}
-	return out, nil
+	return nil
 }
 
 // bytes asks for a document.

@@ -34,46 +34,6 @@ func (c *Client) Send(ctx context.Context, ref string, d station.Draft) (station
 	return call[station.ItemInfo](ctx, c, http.MethodPost, contactPath(ref, "letters"), q, d.Content)
 }
 
-// Items lists signals and letters, oldest first.
-func (c *Client) Items(ctx context.Context, f station.ItemFilter) ([]station.ItemInfo, error) {
-	q := url.Values{}
-	if f.Contact != "" {
-		q.Set("contact", f.Contact)
-	}
-	if f.Inbox {
-		q.Set("inbox", "true")
-	}
-	if f.Unread {
-		q.Set("unread", "true")
-	}
-	if f.Limit > 0 {
-		q.Set("limit", strconv.Itoa(f.Limit))
-	}
-	return call[[]station.ItemInfo](ctx, c, http.MethodGet, "/v1/items", q, nil)
-}
-
-// Conversation returns a page of a conversation, oldest first: the newest, or what
-// stands before an item.
-func (c *Client) Conversation(ctx context.Context, ref, before string, limit int) (station.Page, error) {
-	q := url.Values{"limit": {strconv.Itoa(limit)}}
-	if before != "" {
-		q.Set("before", before)
-	}
-	return call[station.Page](ctx, c, http.MethodGet, contactPath(ref, "items"), q, nil)
-}
-
-// Search finds signals and letters, newest first.
-func (c *Client) Search(ctx context.Context, s station.SearchQuery) ([]station.Hit, error) {
-	q := url.Values{"text": {s.Text}}
-	if s.Contact != "" {
-		q.Set("contact", s.Contact)
-	}
-	if s.Limit > 0 {
-		q.Set("limit", strconv.Itoa(s.Limit))
-	}
-	return call[[]station.Hit](ctx, c, http.MethodGet, "/v1/search", q, nil)
-}
-
 // Item returns one signal or letter.
 func (c *Client) Item(ctx context.Context, id string) (station.ItemInfo, error) {
 	return call[station.ItemInfo](ctx, c, http.MethodGet, itemPath(id), nil, nil)

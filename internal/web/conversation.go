@@ -87,8 +87,8 @@ func (p *Pages) log(v *visit, c contactView, before string) (logPart, error) {
 		out.Entries = append(out.Entries, e)
 		fmt.Fprintf(digest, "%s %s %s %d %d %v %v;", it.ID, e.State, e.Shape, it.Done, len(e.Body), it.Read, it.Damaged)
 	}
-	if page.More && len(page.Items) > 0 {
-		out.Earlier = "/c/" + c.ID + "?before=" + page.Items[0].ID
+	if page.More {
+		out.Earlier = "/c/" + c.ID + "?before=" + page.Next
 	}
 	fmt.Fprintf(digest, "%v %v %v", c.Verified, out.Earlier, c.Expiry)
 	out.Seen = fmt.Sprintf("%x", digest.Sum64())

@@ -41,7 +41,7 @@ func fileOf(b []byte, mediaType, name string, err error) (*document, error) {
 func registerDeny(api huma.API, s *station.Station) {
 	type export struct {
 		Ref
-		Format string `query:"format" enum:"json,markdown,html,script" default:"json"`
+		Format string `query:"format" enum:"json,markdown,html,script" default:"json" doc:"of the file; script is what forge reads"`
 		Self   string `query:"self" maxLength:"200" doc:"what to call this station's principal"`
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/contacts/{contact}/transcript", "export", "A conversation, written down: the same bytes as a forgery of it", 200),
@@ -72,21 +72,21 @@ func registerDeny(api huma.API, s *station.Station) {
 	huma.Register(api, operation(http.MethodPost, "/v1/contacts/{contact}/burn", "burn", "Erase a contact: keys, then texts; pages are written anew", 204),
 		func(ctx context.Context, in *Ref) (*struct{}, error) { return nil, problem(s.Burn(ctx, in.Contact)) })
 
-	type confirmed struct {
+	type eraseEverything struct {
 		Body struct {
-			Confirm string `json:"confirm" enum:"erase everything"`
+			Confirm string `json:"confirm" enum:"erase everything" doc:"these words, so that no stray request erases"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/panic", "panic", "Erase everything but account and network file; the traffic goes on. Works while locked", 204),
-		func(ctx context.Context, _ *confirmed) (*struct{}, error) { return nil, problem(s.Panic(ctx)) })
+		func(ctx context.Context, _ *eraseEverything) (*struct{}, error) { return nil, problem(s.Panic(ctx)) })
 
-	type passphrase struct {
+	type newVault struct {
 		Body struct {
-			Passphrase string `json:"passphrase" minLength:"1"`
+			Passphrase string `json:"passphrase" minLength:"1" doc:"of the new vault; nobody can find it again"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/vault", "new-vault", "Make and open an empty vault for a station that has none", 204),
-		func(ctx context.Context, in *passphrase) (*struct{}, error) {
+		func(ctx context.Context, in *newVault) (*struct{}, error) {
 			return nil, problem(s.NewVault(ctx, []byte(in.Body.Passphrase)))
 		})
 }

@@ -28,7 +28,7 @@ func registerEvents(mux *http.ServeMux, api huma.API, s *station.Station) {
 	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 		notices, stop, err := s.Follow(r.Context())
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			refuse(w, err)
 			return
 		}
 		defer stop()
@@ -79,11 +79,13 @@ func registerEvents(mux *http.ServeMux, api huma.API, s *station.Station) {
 		OperationID: "events", Method: http.MethodGet, Path: path,
 		Summary: "What happens, as server-sent events",
 		Responses: map[string]*huma.Response{"200": {
-			Description: "a stream of notices",
-			Content: map[string]*huma.MediaType{"text/event-stream": {
-				Schema: api.OpenAPI().Components.Schemas.Schema(noticeType, true, "Notice"),
-			}},
+			Description: "a stream of notices that does not end by itself",
+			Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
+				Type: huma.TypeString, Description: "server-sent events; the data of each is a Notice (components/schemas/Notice) as JSON on one line",
+				Examples: []any{"event: delivered\ndata: {\"time\":\"2026-03-01T14:05:00Z\",\"kind\":\"delivered\",\"contact\":\"0d5f…\",\"item\":\"3f2a…\"}\n\n"},
+			}}},
 		}},
 	}
+	api.OpenAPI().Components.Schemas.Schema(noticeType, true, "Notice") // described, though no answer is one alone
 	api.OpenAPI().AddOperation(op)
 }

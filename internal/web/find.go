@@ -3,6 +3,7 @@ package web
 import (
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ type searchPage struct {
 	Contact contactView // of whom, if only of one
 	Hits    []hitView
 	Asked   bool
+	Earlier string // address of what comes after them, "" for none
 }
 
 type hitView struct {
@@ -40,10 +42,17 @@ func (p *Pages) search(v *visit) {
 	}
 	if page.Words != "" {
 		page.Asked = true
-		hits, err := p.s.Search(v.r.Context(), station.SearchQuery{Text: page.Words, Contact: page.Contact.ID, Limit: 100})
+		hits, next, err := p.s.Search(v.r.Context(), station.SearchQuery{Text: page.Words, Contact: page.Contact.ID, Before: q.Get("before"), Limit: 100})
 		if err != nil {
 			p.fail(v, err)
 			return
+		}
+		if next != "" {
+			earlier := url.Values{"q": {page.Words}, "before": {next}}
+			if page.Contact.ID != "" {
+				earlier.Set("in", page.Contact.ID)
+			}
+			page.Earlier = "/search?" + earlier.Encode()
 		}
 		for _, h := range hits {
 			page.Hits = append(page.Hits, hitView{h.ID, h.Contact, h.Name, h.Outgoing, h.Kind == "letter", h.Subject, h.Created, marked(h.Snippet)})

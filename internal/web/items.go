@@ -12,7 +12,7 @@ import (
 
 // ItemRef is a path parameter that names an item.
 type ItemRef struct {
-	Item string `path:"item" doc:"an item's identifier, or the first digits of it if they are unique"`
+	Item string `path:"item" doc:"an item's identifier, or the first digits of it if they are unique" example:"3f2a91c0"`
 }
 
 // fileReply is content as a file: nothing in it is shown or run by a browser.
@@ -43,19 +43,22 @@ func registerItems(api huma.API, s *station.Station) {
 	registerCopies(api, s)
 
 	type filter struct {
-		Contact string `query:"contact" doc:"only of this contact"`
+		Contact string `query:"contact" doc:"only of this contact, by identifier or exact name"`
 		Inbox   bool   `query:"inbox" doc:"only what came in"`
 		Unread  bool   `query:"unread" doc:"only what came in whole and was not read"`
+		Before  string `query:"before" doc:"only what stands before this: an item's identifier, or what the Link of an answer has"`
 		Limit   int    `query:"limit" default:"100" minimum:"1" maximum:"1000" doc:"the newest so many"`
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/items", "items", "Signals and letters, oldest first", 200),
-		func(ctx context.Context, in *filter) (*reply[[]station.ItemInfo], error) {
-			return answer(s.Items(ctx, station.ItemFilter{Contact: in.Contact, Inbox: in.Inbox, Unread: in.Unread, Limit: in.Limit}))
+		func(ctx context.Context, in *filter) (*pieceOf[station.ItemInfo], error) {
+			p, err := s.ItemPage(ctx, station.ItemFilter{Contact: in.Contact, Inbox: in.Inbox, Unread: in.Unread, Before: in.Before, Limit: in.Limit})
+			asked := query{"contact": in.Contact, "inbox": in.Inbox, "unread": in.Unread, "limit": in.Limit}
+			return piece(p.Items, asked.after(p.Next), err)
 		})
 
 	type page struct {
 		Ref
-		Before string `query:"before" doc:"only what stands before this item"`
+		Before string `query:"before" doc:"only what stands before this: an item's identifier, or the next of an answer"`
 		Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"1000" doc:"the newest so many"`
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/contacts/{contact}/items", "conversation", "A page of a conversation, oldest first", 200),
@@ -64,13 +67,16 @@ func registerItems(api huma.API, s *station.Station) {
 		})
 
 	type search struct {
-		Text    string `query:"text" required:"true" doc:"words of subject, text or file names; the last may be the beginning of one"`
-		Contact string `query:"contact" doc:"only of this contact"`
-		Limit   int    `query:"limit" default:"50" minimum:"1" maximum:"1000"`
+		Text    string `query:"text" required:"true" doc:"words of subject, text or file names; the last may be the beginning of one" example:"draft treaty"`
+		Contact string `query:"contact" doc:"only of this contact, by identifier or exact name"`
+		Before  string `query:"before" doc:"only what stands before this: an item's identifier, or what the Link of an answer has"`
+		Limit   int    `query:"limit" default:"50" minimum:"1" maximum:"1000" doc:"the newest so many"`
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/search", "search", "Find signals and letters, newest first", 200),
-		func(ctx context.Context, in *search) (*reply[[]station.Hit], error) {
-			return answer(s.Search(ctx, station.SearchQuery{Text: in.Text, Contact: in.Contact, Limit: in.Limit}))
+		func(ctx context.Context, in *search) (*pieceOf[station.Hit], error) {
+			hits, next, err := s.Search(ctx, station.SearchQuery{Text: in.Text, Contact: in.Contact, Before: in.Before, Limit: in.Limit})
+			asked := query{"text": in.Text, "contact": in.Contact, "limit": in.Limit}
+			return piece(hits, asked.after(next), err)
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/items/{item}", "item", "One signal or letter", 200),
@@ -107,7 +113,7 @@ func registerSending(api huma.API, s *station.Station) {
 	type signal struct {
 		Ref
 		Body struct {
-			Text string `json:"text" doc:"a short text, 4,000 bytes at most"`
+			Text string `json:"text" doc:"a short text, 1 to 4,000 bytes" example:"We could talk about X."`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/contacts/{contact}/signals", "send-signal", "Send a signal", 201),
@@ -117,9 +123,9 @@ func registerSending(api huma.API, s *station.Station) {
 
 	type letter struct {
 		Ref
-		Subject   string `query:"subject"`
-		FileName  string `query:"file_name"`
-		MediaType string `query:"media_type" default:"application/octet-stream"`
+		Subject   string `query:"subject" doc:"1,000 bytes at most; what is longer is cut"`
+		FileName  string `query:"file_name" doc:"how the other side sees the file; empty for a written text"`
+		MediaType string `query:"media_type" default:"application/octet-stream" doc:"what the content is" example:"text/markdown; charset=utf-8"`
 		Strip     bool   `query:"strip" doc:"take the file's name and metadata out; refused for what cannot be stripped"`
 		RawBody   []byte
 	}
@@ -171,10 +177,10 @@ func registerSending(api huma.API, s *station.Station) {
 
 // writtenLetter is the body of a written letter.
 type writtenLetter struct {
-	Subject     string               `json:"subject,omitempty" required:"false"`
-	Text        string               `json:"text"`
-	TextType    string               `json:"text_type,omitempty" required:"false" default:"text/markdown" enum:"text/plain,text/markdown"`
-	Attachments []station.Attachment `json:"attachments,omitempty" required:"false"`
+	Subject     string               `json:"subject,omitempty" required:"false" doc:"1,000 bytes at most; what is longer is cut"`
+	Text        string               `json:"text" doc:"may be empty"`
+	TextType    string               `json:"text_type,omitempty" required:"false" default:"text/markdown" enum:"text/plain,text/markdown" doc:"how to read the text"`
+	Attachments []station.Attachment `json:"attachments,omitempty" required:"false" doc:"files, together with the text 10 MiB at most"`
 	Strip       bool                 `json:"strip,omitempty" required:"false" doc:"take names and metadata out of every file; refused for what cannot be stripped"`
 }
 
@@ -203,7 +209,7 @@ func registerCopies(api huma.API, s *station.Station) {
 	type mute struct {
 		Ref
 		Body struct {
-			Muted bool `json:"muted"`
+			Muted bool `json:"muted" doc:"what arrives is not announced"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPut, "/v1/contacts/{contact}/muted", "mute", "Let a contact arrive without notice, or with", 200),
@@ -223,7 +229,7 @@ func registerCopies(api huma.API, s *station.Station) {
 	type expiry struct {
 		Ref
 		Body struct {
-			Seconds int64 `json:"expiry_seconds" minimum:"0" maximum:"3153600000" doc:"0 for never, else 60 or more"`
+			Seconds int64 `json:"expiry_seconds" minimum:"0" maximum:"3153600000" doc:"0 for never, else 60 to 3,153,600,000 (a hundred years)" example:"2592000"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPut, "/v1/contacts/{contact}/expiry", "set-expiry", "Erase own copies so long after they were delivered or read", 200),

@@ -23,7 +23,7 @@ func registerPages(api huma.API, s *station.Station) {
 		})
 
 	type device struct {
-		Device string `path:"device"`
+		Device string `path:"device" doc:"the device's identifier, 16 hexadecimal digits"`
 	}
 	huma.Register(api, operation(http.MethodDelete, "/v1/devices/{device}", "revoke-device", "Forget a paired device", 204),
 		func(ctx context.Context, in *device) (*struct{}, error) {

@@ -13,7 +13,7 @@ import (
 
 // RoomRef is a path parameter that names a room.
 type RoomRef struct {
-	Room string `path:"room" doc:"a room's identifier, the first digits of it (four at least), or its title"`
+	Room string `path:"room" doc:"a room's identifier, the first digits of it (four at least), or its title" example:"Straits talks"`
 }
 
 // roomBody is station.Room: what is on the table is described in
@@ -80,14 +80,14 @@ func registerRooms(api huma.API, s *station.Station) {
 			return nil, problem(s.EraseRoom(ctx, in.Room))
 		})
 
-	type join struct {
+	type joinRoom struct {
 		RoomRef
 		Body struct {
 			Contacts []string `json:"contacts" doc:"the other members, by identifier or name, the inviter among them; each of them learns that this station takes part"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/rooms/{room}/join", "join-room", "Join a room that a contact proposed", 200),
-		func(ctx context.Context, in *join) (*reply[station.RoomInfo], error) {
+		func(ctx context.Context, in *joinRoom) (*reply[station.RoomInfo], error) {
 			return answer(s.JoinRoom(ctx, in.Room, in.Body.Contacts))
 		})
 	huma.Register(api, operation(http.MethodPost, "/v1/rooms/{room}/decline", "decline-room", "Decline a room, or call off one that does not exist yet", 200),
@@ -112,8 +112,8 @@ func registerRooms(api huma.API, s *station.Station) {
 }
 
 func registerUnsent(api huma.API, s *station.Station) {
-	type kept struct {
-		Number uint64 `json:"number"`
+	type keptOffer struct {
+		Number uint64 `json:"number" doc:"of the kept offer, in this room and on this station only"`
 	}
 	type keep struct {
 		RoomRef
@@ -121,27 +121,27 @@ func registerUnsent(api huma.API, s *station.Station) {
 		Body   json.RawMessage
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/rooms/{room}/unsent", "keep-offer", "Keep an offer that is not sent yet", 201),
-		func(ctx context.Context, in *keep) (*reply[kept], error) {
+		func(ctx context.Context, in *keep) (*reply[keptOffer], error) {
 			n, err := s.KeepOffer(ctx, in.Room, in.Number, in.Body)
-			return answer(kept{n}, err)
+			return answer(keptOffer{n}, err)
 		})
 	type unsent struct {
 		RoomRef
-		Number uint64 `path:"number"`
+		Number uint64 `path:"number" doc:"of the kept offer"`
 	}
 	huma.Register(api, operation(http.MethodDelete, "/v1/rooms/{room}/unsent/{number}", "drop-offer", "Forget a kept offer", 204),
 		func(ctx context.Context, in *unsent) (*struct{}, error) {
 			return nil, problem(s.DropOffer(ctx, in.Room, in.Number))
 		})
-	type send struct {
+	type sendOffer struct {
 		RoomRef
-		Number uint64 `path:"number"`
+		Number uint64 `path:"number" doc:"of the kept offer"`
 		Body   struct {
 			To string `json:"to,omitempty" doc:"a member who alone is told; empty for the room"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/rooms/{room}/unsent/{number}/send", "send-offer", "Send a kept offer", 201),
-		func(ctx context.Context, in *send) (*reply[station.Said], error) {
+		func(ctx context.Context, in *sendOffer) (*reply[station.Said], error) {
 			return answer(s.SendOffer(ctx, in.Room, in.Number, in.Body.To))
 		})
 }
@@ -166,7 +166,7 @@ func registerOwnSide(api huma.API, s *station.Station) {
 	type suggest struct {
 		RoomRef
 		Deal  string `query:"deal" doc:"a package: only what is no worse than it for anybody, as far as the table shows"`
-		Count int    `query:"count" default:"5" minimum:"1" maximum:"100"`
+		Count int    `query:"count" default:"5" minimum:"1" maximum:"100" doc:"so many at most, the best first"`
 	}
 	huma.Register(api, operation(http.MethodGet, "/v1/rooms/{room}/suggestions", "suggestions", "Packages that may suit all, computed here and told nobody", 200),
 		func(ctx context.Context, in *suggest) (*reply[json.RawMessage], error) {

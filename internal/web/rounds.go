@@ -12,7 +12,7 @@ import (
 // OnTableRef is a path that names something on the table of a room.
 type OnTableRef struct {
 	RoomRef
-	ID string `path:"id" doc:"its identifier, or the first digits of it (four at least)"`
+	ID string `path:"id" doc:"its identifier, or the first digits of it (four at least)" example:"9c1d40"`
 }
 
 // A choice comes in the body of a request and is in no answer: what a client or a

@@ -23,7 +23,7 @@ func registerSettings(api huma.API, s *station.Station) {
 			return answer(s.ConnectionState(ctx))
 		})
 
-	type change struct {
+	type changeConnection struct {
 		Body struct {
 			Passphrase string `json:"passphrase" minLength:"1" maxLength:"4096" doc:"the vault's, once more"`
 			station.ConnectionChange
@@ -31,19 +31,19 @@ func registerSettings(api huma.API, s *station.Station) {
 	}
 	op := operation(http.MethodPatch, connectionPath, "change-connection", "Write some of it into the configuration, with the passphrase; it takes effect when the station starts again", 200)
 	op.Errors = append(op.Errors, http.StatusForbidden)
-	huma.Register(api, op, func(ctx context.Context, in *change) (*reply[station.ConnectionState], error) {
+	huma.Register(api, op, func(ctx context.Context, in *changeConnection) (*reply[station.ConnectionState], error) {
 		return answer(s.ChangeConnection(ctx, []byte(in.Body.Passphrase), in.Body.ConnectionChange))
 	})
 
-	type passphrases struct {
+	type changePassphrase struct {
 		Body struct {
-			Old   string `json:"old" minLength:"1" maxLength:"4096"`
-			Fresh string `json:"new" minLength:"1" maxLength:"4096"`
+			Old   string `json:"old" minLength:"1" maxLength:"4096" doc:"the vault's until now"`
+			Fresh string `json:"new" minLength:"1" maxLength:"4096" doc:"the vault's from now on; refused if it would be guessed"`
 		}
 	}
 	op = operation(http.MethodPut, passphrasePath, "change-passphrase", "Seal the vault's key under another passphrase", 204)
 	op.Errors = append(op.Errors, http.StatusForbidden)
-	huma.Register(api, op, func(ctx context.Context, in *passphrases) (*struct{}, error) {
+	huma.Register(api, op, func(ctx context.Context, in *changePassphrase) (*struct{}, error) {
 		if Guessable(in.Body.Fresh) {
 			return nil, problem(&station.Error{Code: station.CodeInvalid, Text: "changing the passphrase: the new one would be guessed: take a longer one"})
 		}

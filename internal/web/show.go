@@ -12,7 +12,7 @@ import (
 // registerShow is the part of the API by which one member shows another what a third
 // said.
 func registerShow(api huma.API, s *station.Station) {
-	type show struct {
+	type showTo struct {
 		RoomRef
 		Body struct {
 			Statement string `json:"statement" doc:"what another member said to the room, by identifier or the first digits of it"`
@@ -20,7 +20,7 @@ func registerShow(api huma.API, s *station.Station) {
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/rooms/{room}/shown", "show-to", "Show a member what another member said, so that it knows who wrote it; to others it proves nothing", 201),
-		func(ctx context.Context, in *show) (*reply[station.Said], error) {
+		func(ctx context.Context, in *showTo) (*reply[station.Said], error) {
 			return answer(s.ShowTo(ctx, in.Room, in.Body.Statement, in.Body.To))
 		})
 }

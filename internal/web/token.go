@@ -197,14 +197,14 @@ func registerTokens(api huma.API, s *station.Station) {
 	huma.Register(api, operation(http.MethodGet, "/v1/tokens", "tokens", "The tokens of programs, without their secrets", 200),
 		func(ctx context.Context, _ *struct{}) (*reply[[]station.Token], error) { return answer(s.Tokens(ctx)) })
 
-	type make struct {
+	type newToken struct {
 		Body struct {
-			Name   string          `json:"name" minLength:"1" maxLength:"100"`
-			Scopes []station.Scope `json:"scopes" minItems:"1" maxItems:"16" doc:"read, send, negotiate"`
+			Name   string          `json:"name" minLength:"1" maxLength:"100" doc:"one line, unique among tokens" example:"weather-bot"`
+			Scopes []station.Scope `json:"scopes" minItems:"1" maxItems:"16" enum:"read,send,negotiate" doc:"what it allows"`
 		}
 	}
 	huma.Register(api, operation(http.MethodPost, "/v1/tokens", "new-token", "Make a token for a program; its secret is shown once", 201),
-		func(ctx context.Context, in *make) (*reply[station.NewToken], error) {
+		func(ctx context.Context, in *newToken) (*reply[station.NewToken], error) {
 			return answer(s.NewToken(ctx, in.Body.Name, in.Body.Scopes))
 		})
 
