@@ -260,6 +260,16 @@ func TestLockedShowsNothing(t *testing.T) {
 			}
 		}
 	}
+	stream, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.local.URL+"/live", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream.Header.Set("Accept", "text/event-stream")
+	if r, err := d.browser.Do(stream); err != nil || r.StatusCode != http.StatusNoContent {
+		t.Errorf("a stream without a session: %v, %v", r, err)
+	} else if err := r.Body.Close(); err != nil {
+		t.Error(err)
+	}
 	for _, path := range []string{"/meet/invite", "/lock", "/close", "/settings/pair", "/v1/lock", "/v1/unlock"} {
 		if p := d.post(path, url.Values{"name": {"Cenia"}, "token": {"x"}}); p.path != "/unlock" && p.code != http.StatusUnauthorized && p.code != http.StatusForbidden {
 			t.Errorf("posting to %s without a session: %d at %s", path, p.code, p.path)

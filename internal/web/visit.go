@@ -30,7 +30,7 @@ func (p *Pages) guarded(h func(*visit)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		session := p.find(r)
 		if session == nil {
-			if r.Header.Get("HX-Request") != "" {
+			if r.Header.Get("HX-Request") != "" || r.Header.Get("Accept") == "text/event-stream" {
 				w.Header().Set("HX-Redirect", "/unlock") // no error: the page has just been locked
 				w.WriteHeader(http.StatusNoContent)
 				return

@@ -138,3 +138,19 @@ func TestStationAway(t *testing.T) {
 	p.start()
 	b.sees(soon, "Still keeping up your traffic")
 }
+
+// A page that has just been locked may still ask for its stream. That is answered
+// without a page: the browser would complain of one.
+func TestStreamOfALockedPage(t *testing.T) {
+	slow(t)
+	n := startNetwork(t)
+	p := n.seat(t, "Aldmark")
+	b := open(t, p.url)
+	b.visit("/unlock")
+	b.eval("(() => { const s = new EventSource('/live'); s.onerror = () => { document.title = s.readyState === 2 ? 'over' : 'again'; }; })(); 0", nil)
+	var title string
+	b.within(soon, "the stream to end", func() bool { b.eval("document.title", &title); return title == "over" || title == "again" })
+	if title != "over" {
+		t.Error("the browser asks for the stream again and again")
+	}
+}
