@@ -9,6 +9,9 @@
     told["live:" + name] = (told["live:" + name] || 0) + 1;
     body.dispatchEvent(new CustomEvent("live:" + name));
   };
+  // htmx notes the page's address for a history that is switched off; the browser would
+  // keep it on its disk.
+  try { sessionStorage.clear(); } catch { /* it has none */ }
   const log = () => document.getElementById("log");
   let unseen = 0;
 
@@ -83,7 +86,9 @@
     there.add(form);
     form.requestSubmit(by);
   }, true);
-  window.addEventListener("pagehide", () => { leaving = true; if (stream) stream.close(); });
+  // A page that the browser keeps whole, for the way back, is empty until it has asked
+  // again whether it may be shown.
+  window.addEventListener("pagehide", (e) => { leaving = true; if (stream) stream.close(); if (e.persisted) body.hidden = true; });
   window.addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
   if (document.getElementById("picture")) setInterval(() => { if (!document.hidden) fire("tick"); }, 1000);
   setInterval(() => { if (!document.hidden) fire("traffic"); }, 15000);
