@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"backchannel/internal/station"
@@ -29,7 +30,11 @@ func TestStationAway(t *testing.T) {
 
 	// The line breaks, for as long as it takes.
 	served := p.pages.Handler(p.gate())
-	p.h.set(nil)
+	var refused atomic.Int64
+	p.h.set(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "the station is down", http.StatusBadGateway)
+		refused.Add(1)
+	}))
 	p.srv.CloseClientConnections()
 	b.sees(soon, lost)
 	if facts := b.textOf("#facts"); strings.Contains(facts, "always") || !strings.Contains(facts, "does not answer") {
@@ -44,7 +49,11 @@ func TestStationAway(t *testing.T) {
 		return err == nil && len(items) == 1
 	})
 	b.fill("#text", "Written meanwhile.")
+	before := refused.Load()
 	b.press("Send")
+	// The page asks whether somebody is there before it sends, and does so every two
+	// seconds anyway: after two answers it has had the one to this.
+	b.within(soon, "the page to have asked", func() bool { return refused.Load() >= before+2 })
 	var text string
 	if b.eval("document.querySelector('#text').value", &text); text != "Written meanwhile." {
 		t.Errorf("sending without a station left %q in the field", text)
