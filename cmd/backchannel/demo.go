@@ -166,7 +166,7 @@ func printPages(ctx context.Context, r *reporter, n *demoNetwork, open bool) err
 		r.text("  %-8s %s", s.name, at.Local)
 		r.fields("page", map[string]any{"station": s.name, "url": at.Local})
 		if open {
-			if err := openBrowser(ctx, at.Local); err != nil {
+			if err := openBrowser(at.Local, openerPatience); err != nil {
 				r.text("  %v", err)
 			}
 		}

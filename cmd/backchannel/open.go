@@ -1,12 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os/exec"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,21 +33,39 @@ ask for the passphrase.`,
 			if err := emit(cmd, at, func(w io.Writer) { fmt.Fprintln(w, at.Local) }); err != nil || print {
 				return err
 			}
-			return openBrowser(cmd.Context(), at.Local)
+			return openBrowser(at.Local, openerPatience)
 		}),
 	})
 	c.Flags().BoolVar(&print, "print", false, "only print the address")
 	return c
 }
 
-// openBrowser asks the desktop to show an address.
-func openBrowser(ctx context.Context, link string) error {
-	program := map[string]string{"darwin": "open", "windows": "explorer"}[runtime.GOOS]
-	if program == "" {
-		program = "xdg-open"
+// openerPatience is how long a program that opens addresses may take to fail. Some stay
+// as long as their browser is open.
+const openerPatience = 5 * time.Second
+
+// openBrowser asks the desktop to show an address. The address is no secret: what is
+// started is in the list of processes, which every user of the machine can read.
+func openBrowser(link string, patience time.Duration) error {
+	program := []string{"xdg-open", link}
+	switch runtime.GOOS {
+	case "darwin":
+		program[0] = "open"
+	case "windows": // explorer reports a failure whatever it did
+		program = []string{"rundll32", "url.dll,FileProtocolHandler", link}
 	}
-	if err := exec.CommandContext(ctx, program, link).Run(); err != nil {
-		return fmt.Errorf("opening a browser: %w: open the address by hand", err)
+	c := exec.Command(program[0], program[1:]...) //nolint:gosec // the address is the station's own
+	if err := c.Start(); err != nil {
+		return fmt.Errorf("opening a browser: %w: open %s by hand", err, link)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			return fmt.Errorf("opening a browser: %s found none, or no screen to show it on (%w): open %s by hand", program[0], err, link)
+		}
+	case <-time.After(patience):
 	}
 	return nil
 }

@@ -431,6 +431,9 @@ func (s *Sim) Check(all bool) error {
 // Phase tells how far i is with j.
 func (s *Sim) Phase(i, j int) pairwise.Phase { return s.Stations[i].Node.PhaseOf(contactID(j)) }
 
+// Version is which version of its keys with j station i has come to.
+func (s *Sim) Version(i, j int) uint32 { return s.Stations[i].Node.VersionOf(contactID(j)) }
+
 // Together tells whether i's running circuits carry cells to j.
 func (s *Sim) Together(i, j int) bool { return s.Stations[i].Node.TogetherWith(contactID(j)) }
 

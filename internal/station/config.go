@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"backchannel/internal/suite"
 	"backchannel/internal/wire"
@@ -45,6 +46,9 @@ type Config struct {
 	// one. The address in use is written to the file page.url in the folder. An
 	// empty one serves no pages. Default "127.0.0.1:7717".
 	Page string `toml:"page"`
+	// Clock is the clock that the station acts by, for tests of a wrong one; nil is the
+	// machine's. It stands in no file.
+	Clock func() time.Time `toml:"-"`
 	// Hosts are further names, host or host:port, by which a browser may address the
 	// pages, for instance behind a tunnel. Requests to any other name are refused.
 	// Default none.

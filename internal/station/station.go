@@ -42,6 +42,8 @@ type Station struct {
 	pages pageState // devices.go
 
 	reconnect, asking sync.Mutex // connect.go
+
+	clock clockWatch
 }
 
 // Open reads a station's files and makes it ready to run, locked. A folder that
@@ -353,6 +355,7 @@ func (s *Station) Status(ctx context.Context) (Status, error) {
 	}); err != nil {
 		return Status{}, err
 	}
+	h.ClockOff = stillOff(h.ClockOff, h.ClockSkew, s.clock.moved(now), p.ClockTolerance)
 	st := Status{
 		Unlocked: h.Unlocked, Connected: h.Connected, Usual: h.Connected && h.Circuits,
 		Network: s.nw.Name, Net: hex.EncodeToString(s.net[:]), Relays: []RelayInfo{},

@@ -188,5 +188,14 @@ func (n *Node) PhaseOf(id contact.ID) pairwise.Phase {
 	return pairwise.Waiting
 }
 
+// VersionOf is which version of their keys the station and a contact have come to, 0
+// for a contact that it does not have.
+func (n *Node) VersionOf(id contact.ID) uint32 {
+	if c := n.talks[id]; c != nil {
+		return c.session.Version()
+	}
+	return 0
+}
+
 // TogetherWith tells whether the running circuits carry cells to the contact.
 func (n *Node) TogetherWith(id contact.ID) bool { return n.together(id) }

@@ -73,3 +73,26 @@ func TestCatalogue(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingIsRemembered: a browser keeps what stands in a form with its history, on
+// its disk as well, and puts it back there on the way back. No form allows that.
+func TestNothingIsRemembered(t *testing.T) {
+	forms := regexp.MustCompile(`<form\b[^>]*>`)
+	found := 0
+	err := fs.WalkDir(templateFiles, "templates", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := templateFiles.ReadFile(path)
+		for _, form := range forms.FindAllString(string(b), -1) {
+			found++
+			if !strings.Contains(form, ` autocomplete="off"`) {
+				t.Errorf("%s: the browser remembers what is typed into %s", path, form)
+			}
+		}
+		return err
+	})
+	if err != nil || found < 50 {
+		t.Fatalf("%d forms, %v", found, err)
+	}
+}

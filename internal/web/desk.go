@@ -25,6 +25,8 @@ func (p *Pages) facts(ctx context.Context) (factsView, error) {
 	}
 	f := factsView{Usual: st.Usual, Warnings: len(st.Warnings)}
 	switch {
+	case st.ClockOff && st.Connected:
+		f.Usual, f.Text = false, p.text.say("facts.clock")
 	case st.Usual:
 		f.Text = p.text.say("facts.usual")
 	case !st.Connected:

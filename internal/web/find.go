@@ -1,6 +1,7 @@
 package web
 
 import (
+	"crypto/rand"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 
 type searchPage struct {
 	Words   string
+	Key     string      // by which the session knows the search, "" without one
 	Contact contactView // of whom, if only of one
 	Hits    []hitView
 	Asked   bool
@@ -29,10 +31,66 @@ type hitView struct {
 	Snippet template.HTML
 }
 
+// asked is a search that somebody has made on a page.
+type asked struct{ key, words, in string }
+
+// maxAsked bounds how many searches of a session have a page; the oldest gives way.
+const maxAsked = 50
+
+// ask keeps a search while the session lasts and returns its name. Addresses of pages
+// go into the browser's history, and words do not belong there.
+func (s *sessions) ask(v *session, words, in string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range v.asked {
+		if a.words == words && a.in == in {
+			return a.key
+		}
+	}
+	if len(v.asked) == maxAsked {
+		v.asked = v.asked[1:]
+	}
+	key := rand.Text()
+	v.asked = append(v.asked, asked{key, words, in})
+	return key
+}
+
+// asked returns a search of the session, or an empty one.
+func (s *sessions) asked(v *session, key string) asked {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range v.asked {
+		if a.key == key {
+			return a
+		}
+	}
+	return asked{}
+}
+
+// startSearch takes what is searched and leads to the page of what was found.
+func (p *Pages) startSearch(v *visit) {
+	words := strings.TrimSpace(v.field("q"))
+	in := v.field("in")
+	if words == "" && in == "" {
+		v.redirect("/search")
+		return
+	}
+	v.redirect("/search?s=" + p.sessions.ask(v.session, words, in))
+}
+
 func (p *Pages) search(v *visit) {
 	q := v.r.URL.Query()
-	page := searchPage{Words: strings.TrimSpace(q.Get("q"))}
-	if id := q.Get("in"); id != "" {
+	a := p.sessions.asked(v.session, q.Get("s"))
+	if words := strings.TrimSpace(q.Get("q")); words != "" { // an address that somebody wrote by hand
+		v.redirect("/search?s=" + p.sessions.ask(v.session, words, q.Get("in")))
+		return
+	}
+	if a.words != "" && q.Get("everywhere") != "" {
+		v.redirect("/search?s=" + p.sessions.ask(v.session, a.words, ""))
+		return
+	}
+	page := searchPage{Words: a.words, Key: a.key}
+	if id := a.in; id != "" {
 		k, err := p.s.Contact(v.r.Context(), id)
 		if err != nil {
 			p.fail(v, err)
@@ -48,11 +106,7 @@ func (p *Pages) search(v *visit) {
 			return
 		}
 		if next != "" {
-			earlier := url.Values{"q": {page.Words}, "before": {next}}
-			if page.Contact.ID != "" {
-				earlier.Set("in", page.Contact.ID)
-			}
-			page.Earlier = "/search?" + earlier.Encode()
+			page.Earlier = "/search?" + url.Values{"s": {a.key}, "before": {next}}.Encode()
 		}
 		for _, h := range hits {
 			page.Hits = append(page.Hits, hitView{h.ID, h.Contact, h.Name, h.Outgoing, h.Kind == "letter", h.Subject, h.Created, marked(h.Snippet)})

@@ -173,7 +173,12 @@ func (p *Pages) partMeeting(v *visit) {
 	}
 }
 
-// invitationQR draws the invitation for the camera of the other's device.
+// squarePixels is the width of a square of a code. The page shows the picture as large
+// as it is: stretched, some squares would be wider than others.
+const squarePixels = 5
+
+// invitationQR draws the invitation for the camera of the other's device, in upper
+// case, which makes the smallest code.
 func (p *Pages) invitationQR(v *visit) {
 	c, ok := p.contact(v)
 	if !ok {
@@ -183,7 +188,7 @@ func (p *Pages) invitationQR(v *visit) {
 		p.notFound(v)
 		return
 	}
-	png, err := qrcode.Encode(c.Invitation.Text, qrcode.Medium, 480)
+	png, err := qrcode.Encode(strings.ToUpper(c.Invitation.Text), qrcode.Medium, -squarePixels)
 	if err != nil {
 		p.fail(v, err)
 		return

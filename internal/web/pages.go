@@ -86,6 +86,7 @@ func (p *Pages) routes() {
 	}
 	signedIn := map[string]func(*visit){
 		"GET /search":                     p.search,
+		"POST /search":                    p.startSearch,
 		"POST /items/{item}/acknowledge":  p.acknowledge,
 		"POST /items/{item}/cancel":       p.cancelItem,
 		"POST /items/{item}/erase":        p.eraseItem,

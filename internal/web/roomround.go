@@ -368,6 +368,10 @@ func (p *Pages) partRound(v *visit) {
 		v.w.WriteHeader(http.StatusNoContent)
 		return
 	}
+	if page.Screen == "wait" { // it goes on, and whoever reads it loses neither place nor focus
+		p.show(v, http.StatusOK, "round", page)
+		return
+	}
 	v.redirect("/r/" + page.Room.Info.ID + "/round/" + page.Round.ID.String()) // another screen
 }
 

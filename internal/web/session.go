@@ -18,7 +18,8 @@ type session struct {
 	touched time.Time
 	ctx     context.Context // ends with the session, and the live streams with it
 	end     context.CancelFunc
-	said    string // what the next page says about what was just done
+	asked   []asked // searches, oldest first
+	said    string  // what the next page says about what was just done
 }
 
 // maxSessions bounds how many browsers are signed in at once; the one idle

@@ -2,6 +2,13 @@
 // again, and the meter beside a new passphrase.
 "use strict";
 window.addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
+// Escape closes what was opened, from within it.
+document.addEventListener("keydown", (e) => {
+  const open = e.key === "Escape" && e.target.closest && e.target.closest("details[open]");
+  if (!open) return;
+  open.open = false;
+  open.querySelector("summary").focus();
+});
 document.addEventListener("DOMContentLoaded", () => {
   for (const field of document.querySelectorAll("[data-strength]")) {
     const at = document.getElementById("strength"), meter = at.querySelector("meter"), text = at.querySelector("span");

@@ -9,6 +9,9 @@
     told["live:" + name] = (told["live:" + name] || 0) + 1;
     body.dispatchEvent(new CustomEvent("live:" + name));
   };
+  // htmx notes the page's address for a history that is switched off; the browser would
+  // keep it on its disk.
+  try { sessionStorage.clear(); } catch { /* it has none */ }
   const log = () => document.getElementById("log");
   let unseen = 0;
 
@@ -91,7 +94,9 @@
     there.add(form);
     form.requestSubmit(by);
   }, true);
-  window.addEventListener("pagehide", () => { leaving = true; if (stream) stream.close(); });
+  // A page that the browser keeps whole, for the way back, is empty until it has asked
+  // again whether it may be shown.
+  window.addEventListener("pagehide", (e) => { leaving = true; if (stream) stream.close(); if (e.persisted) body.hidden = true; });
   window.addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
   if (document.getElementById("picture")) setInterval(() => { if (!document.hidden) fire("tick"); }, 1000);
   setInterval(() => { if (!document.hidden) fire("traffic"); }, 15000);
@@ -112,18 +117,71 @@
   body.addEventListener("htmx:afterRequest", again); // also of one that changed nothing
   body.addEventListener("htmx:afterSettle", again);
 
+  // A part that is replaced under somebody's fingers gives the focus back: to the same
+  // control, else to the one in its place. Nobody starts again at the top of the page.
+  const stops = (part) => [...part.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]")];
+  const named = (n) => n.tagName + (n.id || n.getAttribute("href") || n.name || "") + n.textContent.replace(/\s+/g, " ").trim();
+  let held = null;
+  body.addEventListener("htmx:beforeSwap", (e) => {
+    const part = e.detail.target, at = document.activeElement;
+    if (!part || !part.id || at === body || !part.contains(at)) return;
+    const place = stops(part).indexOf(at);
+    held = { part: part.id, name: named(at), place };
+  });
+  body.addEventListener("htmx:afterSettle", () => {
+    const was = held, part = was && document.getElementById(was.part);
+    held = null;
+    if (!part || document.activeElement && document.activeElement !== body) return;
+    const all = stops(part);
+    const to = all.find((n) => named(n) === was.name) || all[Math.min(was.place, all.length - 1)] || document.getElementById("main");
+    to.focus({ preventScroll: true });
+  });
+  // Escape closes what was opened, from within it.
+  document.addEventListener("keydown", (e) => {
+    const open = e.key === "Escape" && e.target.closest && e.target.closest("details[open]");
+    if (!open) return;
+    open.open = false;
+    open.querySelector("summary").focus();
+  });
+
   // Arrival: an announcement for screen readers, a notification if it was asked
-  // for. Neither says from whom or what.
+  // for. Neither says from whom or what. One window speaks for all: one that somebody
+  // looks at says at once that nothing needs to be said.
+  const notify = () => {
+    try { new Notification(body.dataset.title, { body: body.dataset.notice, tag: "backchannel", silent: true }); } catch { /* some browsers of phones never do */ }
+  };
+  const alone = (act) => {
+    if (!navigator.locks) { act(); return; }
+    navigator.locks.request("arrived", { ifAvailable: true }, (lock) => {
+      if (!lock) return undefined;
+      act();
+      return new Promise((over) => { setTimeout(over, 2000); });
+    });
+  };
   const arrived = () => {
     document.getElementById("announce").textContent = "";
     setTimeout(() => { document.getElementById("announce").textContent = body.dataset.notice; }, 50);
-    if (!document.hidden || body.dataset.notify !== "yes" || !("Notification" in window) || Notification.permission !== "granted") return;
-    new Notification(body.dataset.title, { body: body.dataset.notice, tag: "backchannel", silent: true });
+    if (body.dataset.notify !== "yes" || !("Notification" in window) || Notification.permission !== "granted") return;
+    if (!document.hidden) { alone(() => {}); return; }
+    setTimeout(() => { if (document.hidden) alone(notify); }, 700); // others are told within half a second
   };
-  const ask = document.querySelector("[data-permission]");
-  if (ask) ask.addEventListener("change", () => {
-    if (ask.checked && "Notification" in window && Notification.permission === "default") Notification.requestPermission();
-  });
+  // What this browser makes of the setting, which is the station's.
+  const wanted = document.querySelector("[data-permission]");
+  if (wanted) {
+    const said = document.getElementById("permission"), ask = document.getElementById("ask");
+    const permission = () => {
+      const now = "Notification" in window ? Notification.permission : "none";
+      said.textContent = wanted.checked ? said.dataset[now] : "";
+      ask.hidden = !wanted.checked || now !== "default";
+    };
+    const request = async () => {
+      if (wanted.checked && "Notification" in window && Notification.permission === "default") await Notification.requestPermission();
+      permission();
+    };
+    wanted.addEventListener("change", request);
+    ask.addEventListener("click", request);
+    permission();
+  }
 
   // The count in the title follows the lists.
   const title = () => {
@@ -165,6 +223,12 @@
         if (!going) kept.textContent = await r.text();
       }, 700);
     });
+  }
+  // Whoever has just sent a signal may write the next.
+  const [came] = performance.getEntriesByType("navigation");
+  if (came && came.type === "navigate" && came.redirectCount > 0 && location.hash === "#newest") {
+    const next = document.querySelector("form.signal textarea");
+    if (next) window.addEventListener("load", () => setTimeout(() => next.focus({ preventScroll: true }), 0)); // the way to #newest takes the focus
   }
   // Enter sends a signal; with Shift it is a new line.
   const signal = document.querySelector("form.signal textarea");

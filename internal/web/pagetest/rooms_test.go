@@ -38,6 +38,20 @@ func (n *world) seatAt(t *testing.T, tb *table, self int) *seat {
 	return p
 }
 
+// shot draws what is seen, for whoever wants to look at it.
+func (b *tab) shot(name string) {
+	b.t.Helper()
+	folder := os.Getenv("BACKCHANNEL_SHOTS")
+	if folder == "" {
+		return
+	}
+	var png []byte
+	b.run(chromedp.CaptureScreenshot(&png))
+	if err := os.WriteFile(filepath.Join(folder, name+".png"), png, 0o600); err != nil {
+		b.t.Error(err)
+	}
+}
+
 // looks looks at a page in both lights and both widths. What axe finds depends on
 // light or on width: it looks at each of them once.
 func (b *tab) looks(name, path string) {

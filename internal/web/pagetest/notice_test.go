@@ -1,0 +1,173 @@
+package pagetest_test
+
+import (
+	"context"
+	"testing"
+
+	cdpbrowser "github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"backchannel/internal/station"
+)
+
+// recorded notes what a page shows as notifications, and lets a test say that nobody
+// looks at the page.
+const recorded = `(() => {
+	window.made = [];
+	const Real = window.Notification;
+	window.Notification = class extends Real { constructor(...what) { super(...what); window.made.push(JSON.stringify(what)); } };
+	window.away = false;
+	Object.defineProperty(document, "hidden", { get: () => window.away });
+})()`
+
+// watched opens a page that records, and which nobody looks at.
+func (b *tab) watched(path string) {
+	b.t.Helper()
+	b.run(chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument(recorded).Do(ctx)
+		return err
+	}))
+	b.visit(path)
+	b.unwatch()
+}
+
+func (b *tab) unwatch() {
+	b.t.Helper()
+	b.within(soon, "the page to listen", func() bool { return b.has("#away[hidden]") && b.has("#people") })
+	b.eval("window.away = true; 0", nil)
+}
+
+// permit answers what the browser asks about notifications.
+func (b *tab) permit(how cdpbrowser.PermissionSetting) {
+	b.t.Helper()
+	b.run(chromedp.ActionFunc(func(ctx context.Context) error {
+		return cdpbrowser.SetPermission(&cdpbrowser.PermissionDescriptor{Name: "notifications"}, how).WithOrigin(b.base).
+			Do(cdp.WithExecutor(ctx, chromedp.FromContext(ctx).Browser))
+	}))
+}
+
+// made is how many notifications these pages have made, and the last of them.
+func made(all ...*tab) (n int, last string) {
+	for _, b := range all {
+		var list []string
+		if b.eval("window.made || []", &list); len(list) > 0 {
+			n, last = n+len(list), list[len(list)-1]
+		}
+	}
+	return n, last
+}
+
+// TestNotifications: off by default; when asked for, one notification for an arrival in
+// however many windows, without a word of from whom or what; none of a muted contact,
+// none for who looks at the page; and what the browser forbids is said.
+func TestNotifications(t *testing.T) {
+	slow(t)
+	n := startNetwork(t)
+	aldmark, borvia := n.seat(t, "Aldmark"), n.seat(t, "Borvia")
+	toB, toA := acquaint(t, aldmark, borvia)
+	b := openElsewhere(t, aldmark.url) // permissions are the browser's
+	b.signIn()
+	b.watched("/")
+	c := newTab(t, b.ctx, aldmark.url)
+	c.watched("/others")
+	all := []*tab{b, c}
+	sent := 0
+	arrive := func(words string) {
+		t.Helper()
+		if _, err := borvia.s.Send(t.Context(), toA, station.Draft{Kind: "signal", MediaType: "text/plain; charset=utf-8", Content: []byte(words)}); err != nil {
+			t.Fatal(err)
+		}
+		sent++
+		within(t, arrives, "the signal to arrive", func() bool {
+			items, err := aldmark.s.Items(context.Background(), station.ItemFilter{Inbox: true})
+			return err == nil && len(items) == sent
+		})
+	}
+	counted := func(what string, want int) string {
+		t.Helper()
+		got, last := made(all...)
+		if got != want {
+			t.Errorf("%s: %d notifications, want %d", what, got, want)
+		}
+		return last
+	}
+	// settled waits until both windows were told of the arrival, and as long as the one
+	// that shows it waits for others.
+	settled := func(title string) {
+		t.Helper()
+		for _, x := range all {
+			x.titled(title)
+			x.eval("window.over = false; setTimeout(() => { window.over = true }, 2500); 0", nil)
+			x.within(soon, "the notice", func() bool {
+				var over bool
+				x.eval("window.over", &over)
+				return over
+			})
+		}
+	}
+
+	// Permitted by the browser, and off in the settings, as it is at first.
+	b.permit(cdpbrowser.PermissionSettingGranted)
+	b.visit("/")
+	b.unwatch()
+	arrive("The lighthouse at noon")
+	settled("(1) Backchannel")
+	counted("off by default", 0)
+
+	// Denied: the page says so, and how to undo it.
+	b.permit(cdpbrowser.PermissionSettingDenied)
+	b.visit("/settings")
+	b.choose("[name=notify]", "")
+	b.sees(soon, "This browser forbids notifications of this page: allow them in its settings for this address.")
+	b.accessible("notifications that the browser forbids")
+	b.shot("notifications-denied")
+	b.click("#options button.primary")
+	b.sees(soon, "Kept.")
+	b.sees(soon, "This browser forbids notifications")
+	b.visit("/")
+	b.unwatch()
+	c.visit("/others")
+	c.unwatch()
+	arrive("And at midnight")
+	settled("(2) Backchannel")
+	counted("denied", 0)
+
+	// Granted: one for both windows.
+	b.permit(cdpbrowser.PermissionSettingGranted)
+	b.visit("/settings")
+	b.sees(soon, "This browser shows notifications.")
+	b.visit("/")
+	b.unwatch()
+	c.visit("/others")
+	c.unwatch()
+	arrive("On Thursday then")
+	settled("(3) Backchannel")
+	if last := counted("granted", 1); last != `["Backchannel",{"body":"Something has arrived.","tag":"backchannel","silent":true}]` {
+		t.Errorf("the notification is %s", last)
+	}
+
+	// Not again for having loaded the page anew.
+	for _, x := range all {
+		x.visit("/help")
+		x.unwatch()
+	}
+	settled("(3) Backchannel")
+	counted("after a reload", 0)
+
+	// Whoever looks at one of the windows needs none in the other.
+	c.eval("window.away = false; 0", nil)
+	arrive("Seen")
+	settled("(4) Backchannel")
+	counted("while somebody looks", 0)
+	c.unwatch()
+
+	// Muted: neither counted nor announced.
+	if _, err := aldmark.s.SetMuted(t.Context(), toB, true); err != nil {
+		t.Fatal(err)
+	}
+	arrive("Silence")
+	settled("Backchannel")
+	counted("muted", 0)
+}
