@@ -58,6 +58,7 @@ type BookDesk interface {
 // RoundSeat is a blind round from the own seat.
 type RoundSeat struct {
 	Chosen   bool
+	Sent     bool     // the answer has left, closed
 	Choice   Choice   // on the screen on which it is chosen again
 	Fairness []string // sentences that are read where the choice is made
 	Words    string   // where it stands, as a sentence

@@ -12,7 +12,7 @@ type stationSeats struct{ s *station.Station }
 
 func (d stationSeats) Round(ctx context.Context, ref, round string) (RoundSeat, error) {
 	i, err := d.s.BlindRound(ctx, ref, round)
-	out := RoundSeat{Chosen: i.Answered, Choice: Choice{Figure: -1}, Fairness: i.Fairness, Words: capital(i.Text), Hit: -1, Left: i.QuotaLeft, MayEnd: i.MayDecline}
+	out := RoundSeat{Chosen: i.Answered, Sent: i.Sent, Choice: Choice{Figure: -1}, Fairness: i.Fairness, Words: capital(i.Text), Hit: -1, Left: i.QuotaLeft, MayEnd: i.MayDecline}
 	if i.QuotaNext != nil {
 		out.Again = *i.QuotaNext
 	}

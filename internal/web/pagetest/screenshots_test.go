@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,12 +123,16 @@ func (b *tab) drawRooms(tb *table) {
 		b.drawIn(p.each, p.name, p.path)
 	}
 	tb.mu.Lock()
-	tb.rounds[tb.id("r2").String()] = web.RoundSeat{Chosen: true, Hit: -1, Left: 2, Steps: 4, Done: 1, Words: "The packages are opened one after the other."}
+	tb.rounds[tb.id("r2").String()] = web.RoundSeat{Chosen: true, Sent: true, Hit: -1, Left: 2, Steps: 4, Done: 1, Words: "The packages are opened one after the other."}
 	tb.mu.Unlock()
 	tb.progress(b.t, tb.id("r2"), "inputs in", "opening")
+	b.visit(list)
+	if said := b.textOf("#wait"); !strings.Contains(said, "Your answer has left") || strings.Contains(said, "Answers leave") {
+		b.t.Errorf("a round that is being opened says %q", said)
+	}
 	b.draw("round-wait", list)
 	tb.mu.Lock()
-	tb.rounds[tb.id("r2").String()] = web.RoundSeat{Chosen: true, Hit: 2}
+	tb.rounds[tb.id("r2").String()] = web.RoundSeat{Chosen: true, Sent: true, Hit: 2}
 	tb.mu.Unlock()
 	tb.progress(b.t, tb.id("r2"), "match")
 	b.draw("round-match", list)

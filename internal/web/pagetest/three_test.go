@@ -291,6 +291,8 @@ func (p *trio) findPackage() string {
 	for _, m := range []*tab{a, b} {
 		if text := m.textOf(".calm"); strings.Contains(text, "Package") || strings.Contains(text, "has not answered") {
 			p.Errorf("waiting shows too much:\n%s", text)
+		} else if !strings.Contains(text, "Choose again") && time.Now().Before(leaves) {
+			p.Errorf("an answer that has not left cannot be changed any more:\n%s", text)
 		}
 	}
 	c.visit(where)
