@@ -174,11 +174,13 @@ func (b *tab) expect(codes ...int) {
 	}
 }
 
-// mayBreak says that the station goes away for a while.
+// mayBreak says that the station goes away for a while. A request that is under way
+// then breaks off: htmx reports it as not sent, and once more as ended.
 func (b *tab) mayBreak() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.expected = append(b.expected, "net::ERR_", "a status of 502", "Error Code 502", "failed, code 502")
+	b.expected = append(b.expected, "net::ERR_", "a status of 502", "Error Code 502", "failed, code 502",
+		"htmx:sendError", `"htmx:afterRequest,`)
 }
 
 func (b *tab) run(actions ...chromedp.Action) {
