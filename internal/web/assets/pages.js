@@ -155,7 +155,7 @@
     navigator.locks.request("arrived", { ifAvailable: true }, (lock) => {
       if (!lock) return undefined;
       act();
-      return new Promise((over) => { setTimeout(over, 2000); });
+      return new Promise((over) => { setTimeout(over, 5000); });
     });
   };
   const arrived = () => {
@@ -163,7 +163,7 @@
     setTimeout(() => { document.getElementById("announce").textContent = body.dataset.notice; }, 50);
     if (body.dataset.notify !== "yes" || !("Notification" in window) || Notification.permission !== "granted") return;
     if (!document.hidden) { alone(() => {}); return; }
-    setTimeout(() => { if (document.hidden) alone(notify); }, 700); // others are told within half a second
+    setTimeout(() => { if (document.hidden) alone(notify); }, 1500); // others are told within half a second, and a busy machine takes its time
   };
   // What this browser makes of the setting, which is the station's.
   const wanted = document.querySelector("[data-permission]");
